@@ -1,0 +1,61 @@
+# `make check` is what is run on every change, all of it: what passes here
+# passes there. The programs that some tests need are listed in .ci/run.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+# What the program says of itself. No clock is right that is before the date.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+DATE ?= $(shell git log -1 --format=%cs 2>/dev/null || date -u +%F)
+
+# How long each fuzz target is tried by `make fuzz`.
+FUZZTIME ?= 2s
+
+.PHONY: check build test race bench lint format fuzz unit
+
+check: format lint test race fuzz unit
+
+# A small binary that needs nothing from the system it runs on.
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -X main.release=$(VERSION) -X main.releasedOn=$(DATE)' -o cfddns ./cmd/cfddns
+
+test:
+	go test ./...
+
+race:
+	go test -race ./...
+
+bench:
+	go test -run='^$$' -bench=. -benchmem ./...
+
+lint:
+	go vet ./...
+	golangci-lint run
+
+# Fails if a file is not formatted, and names it.
+format:
+	@echo gofmt -l .
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
+
+# Every fuzz target of every package, one after the other.
+fuzz:
+	@go test -list='^Fuzz' ./... \
+	| awk '/^Fuzz/ { target[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, target[i]; n = 0 }' \
+	| while read -r package target; do \
+		echo "fuzz $$package $$target"; \
+		go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "$$package" </dev/null >fuzz.out 2>&1 \
+			|| { cat fuzz.out; exit 1; }; \
+	done; rm -f fuzz.out
+
+# The service file must be free of anything that systemd does not know. The
+# program it starts has to exist for that, so it is given an empty one.
+unit:
+	@tree=$$(mktemp -d); trap 'rm -rf "$$tree"' EXIT; \
+	mkdir -p "$$tree/usr/bin" "$$tree/etc/systemd/system"; \
+	install -m 755 /dev/null "$$tree/usr/bin/cfddns"; \
+	install -m 755 /dev/null "$$tree/usr/bin/kill"; \
+	for unit in systemd/*.service; do \
+		echo "systemd-analyze verify $$unit"; \
+		install -m 644 "$$unit" "$$tree/etc/systemd/system/"; \
+		systemd-analyze verify --recursive-errors=no --root="$$tree" "/etc/systemd/system/$${unit##*/}"; \
+	done

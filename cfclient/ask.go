@@ -1,0 +1,151 @@
+package cfclient
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cfddns/cfddns/ddns"
+	"github.com/cloudflare/cloudflare-go/v7/option"
+)
+
+// The permissions, as the dashboard names them.
+const (
+	needsZoneRead = "Zone > Zone > Read"
+	needsDNSRead  = "Zone > DNS > Read"
+	needsDNSEdit  = "Zone > DNS > Edit"
+)
+
+// question is one call to the API, as errors speak of it.
+type question struct {
+	op    string   // "list records of example.com"
+	needs string   // the permission it takes; empty if any good token will do
+	ids   []string // of zones and the like, that become part of the path
+	long  bool     // the answer is a list, and may be large
+	write bool     // it changes something, so that silence is not "nothing happened"
+}
+
+// sendFunc has the library build and send the request of a question.
+type sendFunc func(ctx context.Context, options ...option.RequestOption) error
+
+// ask is the one way to the API. It sends at most once, within the client's
+// timeout, and returns the envelope of an answer that says success and carries
+// a result; everything else is an *ddns.Error.
+func ask[T any](ctx context.Context, c *Client, q question, send sendFunc) (*envelope[T], error) {
+	if c.refused != nil {
+		return nil, misconfigured(q, c.refused)
+	}
+	for _, id := range q.ids {
+		if id == "" || strings.IndexFunc(id, notPlain) >= 0 { // the library panics on some
+			return nil, &ddns.Error{Op: q.op, Err: fmt.Errorf("not sent: %q is no ID of Cloudflare's", id)}
+		}
+	}
+	if wait := c.limit.wait(time.Now()); wait > 0 {
+		return nil, notYet(q, wait)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+
+	x := &exchange{client: c, started: time.Now()}
+	// The library gets an empty answer into a variable nobody reads: its
+	// decoder spends 186 kB a record, takes `"success":false` under 200 for a
+	// success, and its errors carry the request, token and all.
+	var unused *http.Response
+	err := send(ctx, append(slices.Clone(c.options), option.WithHTTPClient(x), option.WithResponseBodyInto(&unused))...)
+	switch {
+	case x.err != nil:
+		return nil, c.noAnswer(q, x, x.err)
+	case x.answer == nil:
+		return nil, &ddns.Error{Kind: ddns.Unexpected, Op: q.op, Err: fmt.Errorf("not sent: the library made no request: %w", err)}
+	}
+	defer x.answer.Body.Close()
+	wait := c.limit.learn(time.Now(), x.answer)
+	body, err := io.ReadAll(http.MaxBytesReader(nil, x.answer.Body, q.mostBytes()))
+	if err != nil && x.answer.StatusCode < 300 {
+		return nil, c.noAnswer(q, x, err)
+	}
+	env, err := readEnvelope[T](x.answer.StatusCode, body)
+	if err != nil {
+		return nil, c.sort(q, x.answer.StatusCode, wait, err)
+	}
+	return env, nil
+}
+
+// exchange is the HTTP client the library gets for one question.
+type exchange struct {
+	client  *Client
+	started time.Time
+	sent    atomic.Bool // a connection was there: the request may have left
+	answer  *http.Response
+	err     error
+}
+
+// Do sends the request once, keeps the answer, and gives the library an empty
+// one. It implements the library's HTTPClient.
+func (x *exchange) Do(request *http.Request) (*http.Response, error) {
+	for name := range request.Header {
+		if strings.HasPrefix(name, "X-Stainless-") {
+			request.Header.Del(name) // our system and versions are nobody's business
+		}
+	}
+	trace := &httptrace.ClientTrace{
+		// The transport asks for another connection only if it could write
+		// nothing to the one it had.
+		GetConn: func(string) { x.sent.Store(false) },
+		GotConn: func(httptrace.GotConnInfo) { x.sent.Store(true) },
+	}
+	x.client.calls.Add(1)
+	x.answer, x.err = x.client.http.Do(request.WithContext(httptrace.WithClientTrace(request.Context(), trace)))
+	if x.err != nil {
+		return nil, x.err
+	}
+	return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody}, nil
+}
+
+// mostBytes bounds an answer. 5,000 records are 3 MiB, as is the answer to the
+// largest batch; all others are a few hundred bytes.
+func (q question) mostBytes() int64 {
+	if q.long {
+		return 64 << 20
+	}
+	return 1 << 20
+}
+
+// envelope is what wraps every answer of the API.
+type envelope[T any] struct {
+	Success bool      `json:"success"`
+	Errors  []problem `json:"errors"`
+	Result  *T        `json:"result"`
+	Info    *struct {
+		TotalCount *int `json:"total_count"`
+	} `json:"result_info"`
+}
+
+// readEnvelope takes an answer apart. Its error is a *refusal if Cloudflare's
+// API said no, and anything else if this is no answer of that API.
+func readEnvelope[T any](status int, body []byte) (*envelope[T], error) {
+	env := new(envelope[T])
+	if status < 200 || status > 299 || json.Unmarshal(body, env) != nil || !env.Success {
+		return nil, readRefusal(status, body)
+	}
+	if env.Result == nil {
+		return nil, errNoResult
+	}
+	return env, nil
+}
+
+// readRefusal reads an answer that is no success, whatever its result is.
+func readRefusal(status int, body []byte) error {
+	var no envelope[json.RawMessage]
+	if json.Unmarshal(body, &no) != nil || no.Success || len(no.Errors) == 0 {
+		return errNotTheAPI
+	}
+	return &refusal{status: status, problems: no.Errors}
+}

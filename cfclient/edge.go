@@ -1,0 +1,169 @@
+package cfclient
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cfddns/cfddns/ddns"
+)
+
+// maxPage is as much of a page as is read: Cloudflare's error documents are
+// about 1 KiB.
+const maxPage = 64 << 10
+
+// Edge asks Cloudflare's edge for a page, as a visitor who is no browser would.
+type Edge struct {
+	World ddns.World
+	// Address, HOST:PORT, is asked instead of the address a name has; for the
+	// sandbox.
+	Address string
+	// UserAgent names us; empty means "cfddns".
+	UserAgent string
+	// Timeout of one look; 0 means DefaultTimeout.
+	Timeout time.Duration
+}
+
+// Look fetches a URL (or https://HOST/ of a bare host name) from the edge at
+// one address, and says what kind of answer came. It follows no redirect and
+// is never repeated here: a challenge answered by more questions becomes a
+// block. Its errors are of kind Unreachable.
+func (e Edge) Look(ctx context.Context, page string, at netip.AddrPort) (ddns.EdgeAnswer, error) {
+	if !strings.Contains(page, "://") {
+		page = "https://" + page + "/"
+	}
+	op := "ask the edge for " + page
+	u, err := url.Parse(page)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return ddns.EdgeAnswer{}, &ddns.Error{Op: op, Err: errors.New("this is neither a host name nor a web address")}
+	}
+	timeout := e.Timeout
+	if timeout == 0 {
+		timeout = DefaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	answer, err := e.fetch(ctx, u, at)
+	if err != nil {
+		hint, err := explain(err)
+		return ddns.EdgeAnswer{}, &ddns.Error{Kind: ddns.Unreachable, Op: op, Err: err, Hint: hint}
+	}
+	return answer, nil
+}
+
+func (e Edge) fetch(ctx context.Context, u *url.URL, at netip.AddrPort) (ddns.EdgeAnswer, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return ddns.EdgeAnswer{}, err
+	}
+	// Cloudflare then sends its error pages as JSON, with the code as a field.
+	// https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors/
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("User-Agent", e.agent())
+	transport := e.transport(ctx, at)
+	defer transport.CloseIdleConnections()
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return ddns.EdgeAnswer{}, err
+	}
+	defer response.Body.Close()
+	var body []byte
+	if response.StatusCode >= 400 {
+		if body, err = io.ReadAll(io.LimitReader(response.Body, maxPage)); err != nil {
+			return ddns.EdgeAnswer{}, fmt.Errorf("the page broke off: %w", err)
+		}
+	}
+	return edgeAnswer(response, body), nil
+}
+
+func (e Edge) agent() string {
+	if e.UserAgent == "" {
+		return "cfddns"
+	}
+	return e.UserAgent
+}
+
+// transport serves one request, over a connection to the address; ctx bounds
+// the connection as well. Nothing secret is sent, so the greeting is small and
+// passes every line (see dialer).
+func (e Edge) transport(ctx context.Context, at netip.AddrPort) *http.Transport {
+	address := at.String()
+	if e.Address != "" {
+		address = e.Address
+	}
+	config := &tls.Config{
+		RootCAs: e.World.Roots(), MinVersion: tls.VersionTLS12,
+		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
+	}
+	transport := &http.Transport{
+		DisableKeepAlives:   true,
+		TLSClientConfig:     config,
+		TLSHandshakeTimeout: handshakeTimeout,
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return dialWorld(ctx, e.World, address)
+		},
+	}
+	if world, ok := e.World.(ddns.SimulatedWorld); ok {
+		transport.DialTLSContext = func(context.Context, string, string) (net.Conn, error) {
+			return world.DialTLS(ctx, "tcp", address)
+		}
+	}
+	return transport
+}
+
+// edgeAnswer reads the marks that Cloudflare puts on what it made itself.
+// https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/
+func edgeAnswer(response *http.Response, body []byte) ddns.EdgeAnswer {
+	header := response.Header
+	return ddns.EdgeAnswer{
+		Status:          response.StatusCode,
+		CloudflareError: edgeError(response.StatusCode, header.Get("Cf-Error-Type"), body),
+		Challenge:       header.Get("Cf-Mitigated") == "challenge",
+		Cloudflare:      header.Get("Cf-Ray") != "",
+		Location:        header.Get("Location"),
+	}
+}
+
+// edgeError finds the number of an error page: in the header of newer ones, in
+// the JSON we ask for, in the one line that clients get which are no browser.
+func edgeError(status int, header string, body []byte) int {
+	if status < 400 {
+		return 0
+	}
+	if code, ok := errorNumber(header); ok {
+		return code
+	}
+	var document struct {
+		Code       json.Number `json:"error_code"`
+		Cloudflare bool        `json:"cloudflare_error"`
+	}
+	if json.Unmarshal(body, &document) == nil && document.Cloudflare {
+		code, _ := errorNumber(document.Code.String())
+		return code
+	}
+	if line, ok := strings.CutPrefix(strings.TrimSpace(string(body)), "error code: "); ok {
+		code, _ := errorNumber(line)
+		return code
+	}
+	return 0
+}
+
+// errorNumber parses the number of an error page: 520 to 526, 1000 to 1200 and
+// some, never longer than four digits.
+func errorNumber(text string) (int, bool) {
+	code, err := strconv.Atoi(text)
+	if err != nil || code < 100 || code > 9999 {
+		return 0, false
+	}
+	return code, true
+}

@@ -1,0 +1,235 @@
+package cfclient
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/cfddns/cfddns/ddns"
+)
+
+var (
+	errNotTheAPI = errors.New("the answer is not one of Cloudflare's API")
+	errNoResult  = errors.New("the answer does not hold what was asked for")
+)
+
+// problem is one entry of an answer's errors.
+type problem struct {
+	code    int
+	message string
+	chain   []problem // what an older form of error wraps
+}
+
+// UnmarshalJSON accepts the object that is documented and the bare string that
+// also comes.
+func (p *problem) UnmarshalJSON(data []byte) error {
+	if json.Unmarshal(data, &p.message) == nil {
+		return nil
+	}
+	var object struct {
+		Code    int       `json:"code"`
+		Message string    `json:"message"`
+		Chain   []problem `json:"error_chain"`
+	}
+	if err := json.Unmarshal(data, &object); err != nil {
+		return err
+	}
+	*p = problem{object.Code, object.Message, object.Chain}
+	return nil
+}
+
+// refusal is a "no" of Cloudflare's API.
+type refusal struct {
+	status   int
+	problems []problem // at least one
+}
+
+// Error implements error, with Cloudflare's own words.
+func (r *refusal) Error() string {
+	var said []string
+	var walk func([]problem)
+	walk = func(problems []problem) {
+		for _, p := range problems {
+			if p.message != "" {
+				said = append(said, p.message)
+			}
+			walk(p.chain)
+		}
+	}
+	walk(r.problems)
+	return fmt.Sprintf("Cloudflare says: %s (code %d, HTTP %d)", printable(strings.Join(said, "; ")), r.code(), r.status)
+}
+
+// code is the code that says most: until October 2024 a mistake in a record
+// was wrapped into 1004, "DNS Validation Error", and 6003 still wraps what is
+// wrong with a header.
+func (r *refusal) code() int {
+	p := r.problems[0]
+	for len(p.chain) > 0 && p.chain[0].code != 0 {
+		p = p.chain[0]
+	}
+	return p.code
+}
+
+// printable keeps a foreign text on one line and short.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+	if runes := []rune(text); len(runes) > 300 {
+		return string(runes[:300]) + "…"
+	}
+	return text
+}
+
+// fact says what a code of Cloudflare's means to us. Status 0 fits any.
+type fact struct {
+	code   int
+	status int
+	kind   ddns.Kind
+	hint   string
+}
+
+const (
+	hintToken = "the token is unknown to Cloudflare, expired, or not for this zone: see My Profile > API Tokens (or Manage Account > Account API Tokens) in the dashboard"
+	hintAgain = "somebody else changed the zone meanwhile; the records are read again"
+	hintDelNS = "the name is delegated by NS records in the zone: delete them, or keep the record at the nameservers they name"
+	hintOurs  = "this should not happen: please report it with this message"
+)
+
+// facts are the codes seen on these endpoints. A status alone decides about
+// the rest.
+// https://developers.cloudflare.com/api/resources/dns/subresources/records/
+var facts = [...]fact{
+	{1000, http.StatusUnauthorized, ddns.TokenRefused, hintToken},
+	{6003, 0, ddns.TokenRefused, "the token is malformed: copy it again, without quotes, spaces or the word Bearer"},
+	{6111, 0, ddns.TokenRefused, "the token is malformed: copy it again, without quotes, spaces or the word Bearer"},
+	{9106, 0, ddns.TokenRefused, "the token is malformed: copy it again, without quotes, spaces or the word Bearer"},
+	{9109, 0, ddns.TokenRefused, hintToken},
+	{10000, 0, ddns.NotPermitted, ""},
+	{1001, http.StatusForbidden, ddns.NotPermitted, "an account's own token may not do this: use a user's API token"},
+	{10020, 0, ddns.NotPermitted, "Cloudflare no longer offers this call"},
+
+	{7000, 0, ddns.Conflict, "the zone or record is gone, or belongs to another account now; it is looked up again"},
+	{7003, 0, ddns.Conflict, "the zone or record is gone, or belongs to another account now; it is looked up again"},
+	{81044, 0, ddns.Conflict, hintAgain},
+	{81053, 0, ddns.Conflict, "an A, AAAA or CNAME record stands at the name; the records are read again"},
+	{81054, 0, ddns.Conflict, "a CNAME record stands at the name: `cfddns migrate NAME` replaces it"},
+	{81055, 0, ddns.Conflict, "other records stand at the name; the records are read again"},
+	{81056, 0, ddns.Conflict, hintDelNS},
+	{81057, 0, ddns.Conflict, hintAgain},
+	{81058, 0, ddns.Conflict, hintAgain},
+
+	{1004, 0, ddns.Rejected, "correct the record in the configuration"},
+	{81045, 0, ddns.Rejected, "the zone holds as many records as its plan allows: delete some in the dashboard, or change the plan"},
+	{9002, 0, ddns.Rejected, hintOurs},
+	{9005, 0, ddns.Rejected, hintOurs},
+	{9021, 0, ddns.Rejected, "set ttl to auto, or to 60 to 86400 seconds"},
+	{9022, 0, ddns.Rejected, hintOurs},
+	{9041, 0, ddns.Rejected, "Cloudflare cannot proxy this name: set proxied to false"},
+	{9300, 0, ddns.Rejected, "the zone's plan allows no more tags on a record"},
+	{9313, 0, ddns.Rejected, "shorten the comment: 100 characters on the Free plan, 500 on the others"},
+}
+
+// sort turns an answer that is no success into a *ddns.Error.
+func (c *Client) sort(q question, status int, wait time.Duration, err error) *ddns.Error {
+	e := &ddns.Error{Op: q.op, Status: status, RetryAfter: wait, Err: err}
+	no, ok := errors.AsType[*refusal](err)
+	if ok {
+		e.Code = no.code()
+		e.Err = c.scrub(err)
+	}
+	switch {
+	case status == http.StatusTooManyRequests:
+		e.Kind, e.Hint = ddns.Limited, hintLimited
+	case status == http.StatusRequestTimeout || status >= 500 || !ok:
+		e.Kind, e.Hint = silence(q), hintTheirs
+		if !ok {
+			e.Err = fmt.Errorf("%w (HTTP %d)", err, status)
+		}
+	default:
+		e.Kind, e.Hint = kindOf(status, e.Code)
+		if e.Kind == ddns.Unexpected {
+			e.Kind = silence(q)
+		}
+	}
+	if e.Kind == ddns.NotPermitted && e.Hint == "" {
+		e.Hint = hintPermission(q)
+	}
+	return e
+}
+
+const (
+	hintLimited = "calls rest until then; the limit of 1,200 calls in 5 minutes is shared with the dashboard and your other tools"
+	hintTheirs  = "nothing to do: it is tried again (see https://www.cloudflarestatus.com if it lasts)"
+)
+
+func hintPermission(q question) string {
+	if q.needs == "" {
+		return hintToken
+	}
+	return fmt.Sprintf("give the token the permission %q, and this zone under Zone Resources", q.needs)
+}
+
+// silence is the kind of a question that got no answer one can trust.
+func silence(q question) ddns.Kind {
+	if q.write {
+		return ddns.Uncertain
+	}
+	return ddns.Unreachable
+}
+
+// kindOf is the one place where Cloudflare's status and code become a kind.
+// Unexpected means that they contradict each other.
+func kindOf(status, code int) (ddns.Kind, string) {
+	for _, f := range facts {
+		if f.code == code && (f.status == 0 || f.status == status) {
+			return f.kind, f.hint
+		}
+	}
+	switch {
+	case status == http.StatusUnauthorized:
+		return ddns.TokenRefused, hintToken
+	case status == http.StatusForbidden:
+		return ddns.NotPermitted, ""
+	case status == http.StatusNotFound, status == http.StatusConflict:
+		return ddns.Conflict, hintAgain
+	case status >= 400:
+		return ddns.Rejected, ""
+	default:
+		return ddns.Unexpected, ""
+	}
+}
+
+// misconfigured is the answer to every question of a client that cannot work.
+func misconfigured(q question, err error) *ddns.Error {
+	e := &ddns.Error{Op: q.op, Err: fmt.Errorf("not sent: %w", err), Hint: "correct the configuration"}
+	if errors.Is(err, errMalformedToken) {
+		e.Kind = ddns.TokenRefused
+	}
+	return e
+}
+
+// notYet is the answer to a question that was not sent because Cloudflare asked
+// to wait.
+func notYet(q question, wait time.Duration) *ddns.Error {
+	return &ddns.Error{
+		Kind: ddns.Limited, Op: q.op, RetryAfter: wait, Hint: hintLimited,
+		Err: fmt.Errorf("not sent: Cloudflare asked to wait, %v are left", wait.Round(time.Second)),
+	}
+}
+
+// scrub takes the token out of a text that somebody else wrote.
+func (c *Client) scrub(err error) error {
+	if text := err.Error(); strings.Contains(text, c.token.Reveal()) {
+		return errors.New(strings.ReplaceAll(text, c.token.Reveal(), ddns.Hidden))
+	}
+	return err
+}

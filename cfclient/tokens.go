@@ -1,0 +1,182 @@
+package cfclient
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/cfddns/cfddns/ddns"
+	"github.com/cloudflare/cloudflare-go/v7/accounts"
+	"github.com/cloudflare/cloudflare-go/v7/dns"
+	"github.com/cloudflare/cloudflare-go/v7/option"
+	"github.com/cloudflare/cloudflare-go/v7/user"
+)
+
+// TokenKind says whose a token is, as far as its form shows.
+type TokenKind string
+
+// The kinds of token. Those made before 2026 do not show theirs.
+// https://developers.cloudflare.com/fundamentals/api/get-started/token-formats/
+const (
+	UserToken    TokenKind = "user"
+	AccountToken TokenKind = "account"
+	OldToken     TokenKind = "unknown"
+)
+
+var errMalformedToken = errors.New("this is no API token")
+
+// oldGlobalKey is the form of a Global API Key before 2026; no token had it.
+var oldGlobalKey = regexp.MustCompile(`^[0-9a-f]{37}$`)
+
+// TokenKindOf looks at a token without asking anybody. What cannot be one is
+// an error that says why, in words that do not hold the token.
+func TokenKindOf(token ddns.Secret) (TokenKind, error) {
+	word := token.Reveal()
+	switch {
+	case word == "":
+		return "", fmt.Errorf("%w: it is empty", errMalformedToken)
+	case strings.HasPrefix(strings.ToLower(word), "bearer"):
+		return "", fmt.Errorf("%w: it begins with the word Bearer; give what follows it", errMalformedToken)
+	case strings.ContainsAny(word, "\"'`"):
+		return "", fmt.Errorf("%w: it has quotes; take them away", errMalformedToken)
+	case strings.TrimSpace(word) != word:
+		return "", fmt.Errorf("%w: it begins or ends with white space; take it away", errMalformedToken)
+	case strings.IndexFunc(word, notPlain) >= 0:
+		return "", fmt.Errorf("%w: it has characters other than letters, digits, - and _", errMalformedToken)
+	case strings.HasPrefix(word, "cfk_"), oldGlobalKey.MatchString(word):
+		return "", fmt.Errorf("%w: it is a Global API Key, which may do everything to the whole account; make a token with %q and %q instead",
+			errMalformedToken, needsZoneRead, needsDNSEdit)
+	case strings.HasPrefix(word, "cfut_"):
+		return UserToken, nil
+	case strings.HasPrefix(word, "cfat_"):
+		return AccountToken, nil
+	default:
+		return OldToken, nil
+	}
+}
+
+// notPlain reports whether a character occurs in no token and no ID.
+func notPlain(r rune) bool {
+	letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+	return !letter && (r < '0' || r > '9') && r != '-' && r != '_'
+}
+
+// Token is what Cloudflare says of the token itself.
+type Token struct {
+	ID        string
+	Kind      TokenKind
+	Status    string    // "active", "disabled", "expired"
+	NotBefore time.Time // zero if it is good at once
+	Expires   time.Time // zero if never
+}
+
+// VerifyToken asks Cloudflare what it knows of the token. The token of an
+// account is asked about at that account, whose ID every zone bears; a token
+// that does not show its kind is tried both ways. Without an account ID only
+// users' tokens can be verified.
+func (c *Client) VerifyToken(ctx context.Context, accountID string) (Token, error) {
+	q := question{op: "verify the token"}
+	kind, _ := TokenKindOf(*c.token) // a malformed one is refused by ask
+	if kind != AccountToken {
+		token, err := c.verifyAs(ctx, q, UserToken, userVerify)
+		if kind == UserToken || accountID == "" || ddns.KindOf(err) != ddns.TokenRefused && ddns.KindOf(err) != ddns.NotPermitted {
+			return token, err
+		}
+	}
+	if accountID == "" {
+		return Token{}, &ddns.Error{Op: q.op, Err: errors.New("not sent: it is an account's token, and no zone has shown which account's"),
+			Hint: fmt.Sprintf("give the token the permission %q", needsZoneRead)}
+	}
+	q.ids = []string{accountID}
+	return c.verifyAs(ctx, q, AccountToken, accountVerify(accountID))
+}
+
+func userVerify(ctx context.Context, options ...option.RequestOption) error {
+	_, err := user.NewTokenService().Verify(ctx, options...)
+	return err
+}
+
+func accountVerify(accountID string) sendFunc {
+	return func(ctx context.Context, options ...option.RequestOption) error {
+		var params accounts.TokenVerifyParams
+		params.AccountID.Value, params.AccountID.Present = accountID, true
+		_, err := accounts.NewTokenService().Verify(ctx, params, options...)
+		return err
+	}
+}
+
+func (c *Client) verifyAs(ctx context.Context, q question, kind TokenKind, send sendFunc) (Token, error) {
+	answer, err := ask[struct {
+		ID        string    `json:"id"`
+		Status    string    `json:"status"`
+		NotBefore time.Time `json:"not_before"`
+		Expires   time.Time `json:"expires_on"`
+	}](ctx, c, q, send)
+	if err != nil {
+		return Token{}, err
+	}
+	said := answer.Result
+	if said.ID == "" || said.Status == "" {
+		return Token{}, untrusted(q, errNoResult)
+	}
+	return Token{ID: said.ID, Kind: kind, Status: said.Status, NotBefore: said.NotBefore, Expires: said.Expires}, nil
+}
+
+// Quota is how many records a zone holds and may hold.
+type Quota struct {
+	Used  int
+	Limit int // 0 if the account has one limit for all its zones
+}
+
+// Quota asks how full a zone is.
+func (c *Client) Quota(ctx context.Context, zone ddns.Zone) (Quota, error) {
+	q := question{op: "ask for the record quota of " + zone.Name, needs: needsDNSRead, ids: []string{zone.ID}}
+	answer, err := ask[struct {
+		Used  *int `json:"record_usage"`
+		Limit *int `json:"record_quota"`
+	}](ctx, c, q, func(ctx context.Context, options ...option.RequestOption) error {
+		var params dns.UsageZoneGetParams
+		params.ZoneID.Value, params.ZoneID.Present = zone.ID, true
+		_, err := dns.NewUsageZoneService().Get(ctx, params, options...)
+		return err
+	})
+	if err != nil {
+		return Quota{}, err
+	}
+	if answer.Result.Used == nil {
+		return Quota{}, untrusted(q, errNoResult)
+	}
+	quota := Quota{Used: *answer.Result.Used}
+	if answer.Result.Limit != nil {
+		quota.Limit = *answer.Result.Limit
+	}
+	return quota, nil
+}
+
+// Touch sends a record's own content to it, which changes nothing and proves
+// that this token may change it. It returns the record as it stands.
+func (c *Client) Touch(ctx context.Context, zone ddns.Zone, record ddns.Record) (ddns.Record, error) {
+	q := question{op: fmt.Sprintf("write %s of %s as it is", record.Type, record.Name), needs: needsDNSEdit, ids: []string{zone.ID, record.ID}, write: true}
+	body, err := json.Marshal(wirePatch{Content: &record.Content})
+	if err != nil {
+		return ddns.Record{}, &ddns.Error{Op: q.op, Err: err}
+	}
+	answer, err := ask[wireRecord](ctx, c, q, func(ctx context.Context, options ...option.RequestOption) error {
+		var params dns.RecordEditParams
+		params.ZoneID.Value, params.ZoneID.Present = zone.ID, true
+		_, err := dns.NewRecordService().Edit(ctx, record.ID, params, append(options, option.WithRequestBody("application/json", body))...)
+		return err
+	})
+	if err != nil {
+		return ddns.Record{}, err
+	}
+	now, err := answer.Result.record()
+	if err != nil || now.ID != record.ID || canonical(now.Content) != canonical(record.Content) {
+		return ddns.Record{}, untrusted(q, errNoResult)
+	}
+	return now, nil
+}

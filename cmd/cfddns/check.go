@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cfddns/cfddns/ddns"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) checkCommand() *cobra.Command {
+	var write bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Is everything there that is needed?",
+		Long: `Checks the configuration, the token and its permissions, and plans a round
+without writing anything. It also lists names of the zones that look like this
+home and are not kept.
+
+Exit codes are those of cfddns once.`,
+		Example: `  cfddns check
+  cfddns check --write       also prove that the token may write: a kept record's own content is sent to it`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd.Context(), write) },
+	}
+	cmd.Flags().BoolVar(&write, "write", false, "prove the way to write with a PATCH of a kept record's own content")
+	return cmd
+}
+
+// finding is one line of a check.
+type finding struct {
+	What string `json:"what"`
+	OK   bool   `json:"ok"`
+	Why  string `json:"why"`
+	Hint string `json:"hint"`
+}
+
+// checkReport is what `cfddns check` prints.
+type checkReport struct {
+	Findings   []finding            `json:"findings"`
+	Verdicts   []ddns.VerdictReport `json:"verdicts"`
+	Targets    []ddns.TargetReport  `json:"targets"`
+	Unkept     []string             `json:"unkept"`
+	Conditions []ddns.Condition     `json:"conditions"`
+	Exit       int                  `json:"exit"`
+}
+
+func (a *app) check(ctx context.Context, write bool) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	p, err := a.wire(cfg)
+	if err != nil {
+		return err
+	}
+	a.warn(p.warnings)
+	p.runner.Dry = true
+	stop := a.progress("asking Cloudflare and the sources")
+	round, _ := p.runner.Round(ctx, ddns.ByOnce, ddns.Past{Memory: p.memory})
+	report := checkReport{Verdicts: ddns.VerdictReports(round.Verdicts), Targets: round.Report().Targets, Unkept: []string{},
+		Conditions: append([]ddns.Condition{}, round.Conditions...), Exit: round.Exit()}
+	report.Findings = append(report.Findings, p.checkToken(ctx, round), checkZones(round))
+	if write {
+		report.Findings = append(report.Findings, p.checkWrite(ctx, round))
+	}
+	report.Unkept = append(report.Unkept, ddns.LookAlikes(round, p.runner.Targets)...)
+	stop()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if report.Exit == ddns.ExitRight && slices.ContainsFunc(report.Findings, func(f finding) bool { return !f.OK }) {
+		report.Exit = ddns.ExitRefused
+	}
+	if a.json() {
+		if err := a.printJSON(report); err != nil {
+			return exit(ddns.ExitUnexpected, err)
+		}
+		return exit(report.Exit, nil)
+	}
+	a.sayCheck(report, round)
+	return exit(report.Exit, nil)
+}
+
+// expirySoon is how long before its end a token is said to expire.
+const expirySoon = 14 * 24 * time.Hour
+
+// checkToken asks Cloudflare about the token itself.
+func (p *parts) checkToken(ctx context.Context, round ddns.Round) finding {
+	f := finding{What: fmt.Sprintf("token of %s (fingerprint %s)", p.tokenSource, p.fingerprint)}
+	token, err := p.client.VerifyToken(ctx, accountOf(round))
+	if err != nil {
+		f.Why, f.Hint = err.Error(), ddns.HintOf(err)
+		return f
+	}
+	f.OK, f.Why = token.Status == "active", token.Status
+	switch left := token.Expires.Sub(round.Started); {
+	case token.Expires.IsZero():
+	case left < expirySoon:
+		f.OK, f.Why = false, fmt.Sprintf("%s, expires on %s", token.Status, token.Expires.UTC().Format(time.DateOnly))
+		f.Hint = fmt.Sprintf("make a new token, put it into %s, and restart", p.tokenSource)
+	default:
+		f.Why = fmt.Sprintf("%s until %s", token.Status, token.Expires.UTC().Format(time.DateOnly))
+	}
+	return f
+}
+
+// accountOf is the account of the zones that were found; a token of an
+// account is verified there.
+func accountOf(round ddns.Round) string {
+	for _, z := range round.Found.Zones {
+		return z.Zone.AccountID
+	}
+	return ""
+}
+
+// checkZones says whether the zones and their records could be read.
+func checkZones(round ddns.Round) finding {
+	f := finding{What: "zones and records can be read", OK: true}
+	for _, z := range round.Found.Zones {
+		f.Why = joinNonEmpty(", ", f.Why, fmt.Sprintf("%s (%s, %s)", z.Zone.Name, z.Zone.Plan, z.Zone.Status))
+		if err := round.Found.Failed[z.Zone.Name]; err != nil {
+			return finding{What: f.What, Why: err.Error(), Hint: ddns.HintOf(err)}
+		}
+	}
+	for _, o := range round.Outcomes {
+		if err := round.Found.Missing[o.Target.Name]; err != nil {
+			return finding{What: f.What, Why: fmt.Sprintf("%s: %v", o.Target.Shown, err), Hint: ddns.HintOf(err)}
+		}
+	}
+	return f
+}
+
+// checkWrite proves the way to write with one record of each zone.
+func (p *parts) checkWrite(ctx context.Context, round ddns.Round) finding {
+	f := finding{What: "records can be written", Why: "no kept record stands there yet to prove it with"}
+	for _, z := range round.Found.Zones {
+		r, ok := keptRecord(round, z)
+		if !ok {
+			continue
+		}
+		if _, err := p.client.Touch(ctx, z.Zone, r); err != nil {
+			return finding{What: f.What, Why: err.Error(), Hint: ddns.HintOf(err)}
+		}
+		f.OK, f.Why = true, fmt.Sprintf("%s %s took its own content again", r.Name, r.Type)
+	}
+	return f
+}
+
+func keptRecord(round ddns.Round, z ddns.ZoneFacts) (ddns.Record, bool) {
+	for _, o := range round.Outcomes {
+		for _, r := range z.Records {
+			if slices.Contains(o.Records, r.ID) && o.State != ddns.Refused {
+				return r, true
+			}
+		}
+	}
+	return ddns.Record{}, false
+}
+
+// sayCheck prints a check for a person.
+func (a *app) sayCheck(report checkReport, round ddns.Round) {
+	for _, f := range report.Findings {
+		word := "right"
+		if !f.OK {
+			word = "refused"
+		}
+		fmt.Fprintf(a.stdout, "%s  %s\n", a.paint(word, 12), joinNonEmpty(": ", f.What, f.Why))
+		sayHint(a.stdout, f.Hint)
+	}
+	for _, v := range round.Verdicts {
+		fmt.Fprintf(a.stdout, "%s  %s %s\n", a.paint(v.State.String(), 12), v.Family, v.Why)
+	}
+	a.sayRound(round)
+	if len(report.Unkept) > 0 {
+		fmt.Fprintf(a.stdout, "%s  these names look like this home and are not kept:\n", a.paint("note", 12))
+		for _, name := range report.Unkept {
+			fmt.Fprintf(a.stdout, "              %s\n", name)
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/cfddns/cfddns/configs"
+	"github.com/cfddns/cfddns/ddns"
+)
+
+// The control socket carries HTTP: GET /status, GET /health, POST /poke. It is
+// a Unix socket, open to the daemon's user and root only.
+
+// socketPaths are where the socket may be, the best first. A name that begins
+// with @ is in Linux's abstract namespace and leaves no file behind.
+func socketPaths(cfg configs.Config) []string {
+	if cfg.Control != "" {
+		return []string{cfg.Control}
+	}
+	if runtime.GOOS == "linux" {
+		return []string{fmt.Sprintf("@cfddns-%d", os.Getuid()), systemdSocket}
+	}
+	return []string{filepath.Join(os.TempDir(), fmt.Sprintf("cfddns-%d.sock", os.Getuid()))}
+}
+
+// systemdSocket is where the shipped unit has its socket.
+const systemdSocket = "/run/cfddns/control.sock"
+
+// listenControl opens the socket. A file that nobody answers on any more is
+// left over from a killed daemon and is replaced.
+func listenControl(path string) (net.Listener, error) {
+	if path[0] != '@' {
+		if conn, err := net.Dial("unix", path); err == nil {
+			conn.Close()
+			return nil, fmt.Errorf("another cfddns answers on %s: stop it first, or set control: to another path", path)
+		}
+		_ = os.Remove(path)
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("the control socket %s cannot be opened, another cfddns may be running: %w", path, err)
+	}
+	if path[0] != '@' {
+		if err := os.Chmod(path, 0o600); err != nil {
+			return nil, errors.Join(err, listener.Close())
+		}
+	}
+	return ownOnly{listener}, nil
+}
+
+// ownOnly takes connections of the same user and root only; an abstract socket
+// has no file permissions that would see to it.
+type ownOnly struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (l ownOnly) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if mayControl(conn) {
+			return conn, nil
+		}
+		conn.Close()
+	}
+}
+
+// StatusReport is what `cfddns status` shows.
+type StatusReport struct {
+	Version string       `json:"version"`
+	PID     int          `json:"pid"`
+	Started time.Time    `json:"started"`
+	Rounds  int          `json:"rounds"`
+	Running bool         `json:"running"`
+	Next    time.Time    `json:"next"`
+	Line    string       `json:"line"`
+	Proved  int          `json:"proved"`
+	Round   *ddns.Report `json:"round"` // the last one; null before the first has ended
+}
+
+// serveControl answers on the socket until the context ends.
+func (d *theDaemon) serveControl(ctx context.Context, listener net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		status, err := d.loop.Status(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		answer(w, d.report(status))
+	})
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := d.loop.Status(r.Context()); err != nil {
+			http.Error(w, "the loop does not turn", http.StatusServiceUnavailable)
+			return
+		}
+		answer(w, map[string]bool{"healthy": true})
+	})
+	mux.HandleFunc("POST /poke", func(w http.ResponseWriter, _ *http.Request) {
+		d.loop.Wake(ddns.ByPoke)
+		answer(w, map[string]bool{"poked": true})
+	})
+	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	go func() { // ends with ctx
+		<-ctx.Done()
+		server.Close()
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func answer(w http.ResponseWriter, doc any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(doc)
+}
+
+// controlTimeout is how long the daemon may take to answer.
+const controlTimeout = 5 * time.Second
+
+// ask asks the running daemon.
+func (a *app) ask(ctx context.Context, method, path string, into any) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, "http://cfddns"+path, nil)
+	if err != nil {
+		return err
+	}
+	paths := socketPaths(cfg)
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return dialAny(ctx, paths)
+	}}}
+	defer client.CloseIdleConnections()
+	response, err := client.Do(request)
+	if err != nil {
+		return exit(ddns.ExitUnreached, fmt.Errorf("no running cfddns answers on %s: %w", paths[0], err))
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))
+	if err != nil || response.StatusCode != http.StatusOK {
+		return exit(ddns.ExitUnexpected, fmt.Errorf("the running cfddns answered %s: %.200s", response.Status, body))
+	}
+	return json.Unmarshal(body, into)
+}
+
+// dialAny connects to the first socket that somebody answers on.
+func dialAny(ctx context.Context, paths []string) (net.Conn, error) {
+	var errs []error
+	var d net.Dialer
+	for _, path := range paths {
+		conn, err := d.DialContext(ctx, "unix", path)
+		if err == nil {
+			return conn, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
+}

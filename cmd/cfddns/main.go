@@ -1,0 +1,100 @@
+// Command cfddns keeps the names of a home pointed at the home: it learns the
+// public address from several independent operators, publishes it through
+// Cloudflare's API only when a quorum agrees, and proves that the world sees it.
+//
+// One file holds one command. wire.go builds everything a command needs out of
+// the configuration, and is the only place that knows all parts; say.go holds
+// every word a person reads of a round. What is decided, and why, is in package
+// ddns: start at ddns/round.go.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/cfddns/cfddns/ddns"
+)
+
+func main() {
+	os.Exit(cfddns(os.Args[1:], newApp()))
+}
+
+// cfddns runs the command that the arguments name, and returns the exit code.
+// A one-shot that a signal ends says so by 128 and the signal's number.
+func cfddns(args []string, a *app) int {
+	ctx, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	go func() { // ends with the process
+		s, _ := (<-signals).(syscall.Signal)
+		signal.Stop(signals) // a second one kills
+		stop(endedBy{s})
+	}()
+	root := a.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if cause := context.Cause(ctx); cause != nil && err != nil {
+		if s, ok := errors.AsType[endedBy](cause); ok {
+			err = exit(ddns.ExitSignal+int(s.signal), s)
+		}
+	}
+	return a.conclude(err)
+}
+
+// endedBy is why a command ended early.
+type endedBy struct{ signal syscall.Signal }
+
+// Error implements error.
+func (e endedBy) Error() string {
+	return fmt.Sprintf("ended by signal %d (%s)", int(e.signal), e.signal)
+}
+
+// exitError carries the exit code of a command. Without a cause everything was
+// said already.
+type exitError struct {
+	code int
+	err  error
+}
+
+// Error implements error.
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *exitError) Unwrap() error { return e.err }
+
+// exit ends a command with a code; a nil error says nothing more.
+func exit(code int, err error) error {
+	if code == 0 && err == nil {
+		return nil
+	}
+	return &exitError{code, err}
+}
+
+// conclude says the last word about an error, and returns the exit code.
+func (a *app) conclude(err error) int {
+	if err == nil {
+		return ddns.ExitRight
+	}
+	code := ddns.ExitUsage // cobra's own errors are about the arguments
+	if e, ok := errors.AsType[*exitError](err); ok {
+		if code = e.code; e.err == nil {
+			return code
+		}
+	}
+	fmt.Fprintf(a.stderr, "cfddns: %v\n", err)
+	if hint := ddns.HintOf(err); hint != "" {
+		fmt.Fprintf(a.stderr, "        %s\n", hint)
+	}
+	return code
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cfddns/cfddns/ddns"
+)
+
+// network is a world in which names can be resolved as any machine would.
+type network interface {
+	ddns.World
+	ddns.Resolver
+}
+
+// internet is the real network.
+type internet struct {
+	roots    *x509.CertPool // nil: the system's
+	local    netip.Addr     // dial from this address; zero: the system chooses
+	device   string         // dial through this interface; empty: the system chooses
+	noTunnel bool           // refuse to leave by a VPN
+	resolver *resolver
+}
+
+// newInternet is the real network, which trusts the roots of a PEM file beside the system's.
+func newInternet(rootsFile string) (*internet, error) {
+	n := &internet{resolver: &resolver{}}
+	n.resolver.doh = n.askDoH
+	if rootsFile == "" {
+		return n, nil
+	}
+	pem, err := os.ReadFile(rootsFile)
+	if err != nil {
+		return nil, fmt.Errorf("tls_roots: %w", err)
+	}
+	if n.roots, err = x509.SystemCertPool(); err != nil {
+		n.roots = x509.NewCertPool()
+	}
+	if !n.roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("tls_roots: %s holds no certificate in PEM form", rootsFile)
+	}
+	return n, nil
+}
+
+// forSources is the network as the sources use it: bound as ip.bind says, and
+// not through a VPN, whose address is not the home's.
+func (n *internet) forSources(bind string) (*internet, error) {
+	bound := *n
+	switch address, err := netip.ParseAddr(bind); {
+	case bind == "":
+		bound.noTunnel = true
+	case err == nil:
+		bound.local = address
+	default:
+		if _, err := net.InterfaceByName(bind); err != nil && !canBindDevice {
+			return nil, fmt.Errorf("ip.bind: %s: binding to an interface works on Linux only; name one of its addresses", bind)
+		}
+		bound.device = bind
+	}
+	return &bound, nil
+}
+
+// Roots implements ddns.World.
+func (n *internet) Roots() *x509.CertPool { return n.roots }
+
+// From implements ddns.World. An interface that is bound stays bound.
+func (n *internet) From(local netip.Addr) ddns.World {
+	bound := *n
+	bound.local = local
+	return &bound
+}
+
+// Lookup implements ddns.Resolver.
+func (n *internet) Lookup(ctx context.Context, family ddns.Family, host string) ([]netip.Addr, error) {
+	return n.resolver.lookup(ctx, []ddns.Family{family}, host)
+}
+
+// dialStagger is how long one address of a host gets before the next is tried
+// beside it (RFC 8305, section 5).
+const dialStagger = 250 * time.Millisecond
+
+// Dial implements ddns.World. Names are resolved here, so that a name that a
+// DNS filter blocks is called so.
+func (n *internet) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	base := strings.TrimRight(network, "46")
+	families := ddns.Families
+	if network != base {
+		families = []ddns.Family{ddns.Family(network[len(base)] - '0')}
+	}
+	addresses, err := n.addresses(ctx, families, host)
+	if err != nil {
+		return nil, err
+	}
+	if n.local.IsValid() {
+		addresses = slices.DeleteFunc(addresses, func(a netip.Addr) bool { return ddns.FamilyOf(a) != ddns.FamilyOf(n.local) })
+	}
+	if len(addresses) == 0 {
+		return nil, fmt.Errorf("%s has no address that can be reached from %s", host, n.local)
+	}
+	return n.race(ctx, base, addresses, port)
+}
+
+// addresses are what a host name, or a literal, stands for.
+func (n *internet) addresses(ctx context.Context, families []ddns.Family, host string) ([]netip.Addr, error) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		if !slices.Contains(families, ddns.FamilyOf(a)) {
+			return nil, fmt.Errorf("%s is no %s address", a, families[0])
+		}
+		return []netip.Addr{a}, nil
+	}
+	addresses, err := n.resolver.lookup(ctx, families, host)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(addresses, netip.Addr.IsUnspecified) {
+		return nil, fmt.Errorf("%s is answered %s: a DNS filter (Pi-hole, AdGuard) blocks it", host, addresses[0])
+	}
+	return addresses, nil
+}
+
+// race dials the addresses one after the other, each a moment later, and takes
+// the first connection.
+func (n *internet) race(ctx context.Context, base string, addresses []netip.Addr, port string) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type dialled struct {
+		conn net.Conn
+		err  error
+	}
+	results := make(chan dialled, len(addresses)) // a late loser never blocks
+	running, next := 0, 0
+	start := func() {
+		a := addresses[next]
+		next, running = next+1, running+1
+		go func() { // ends with ctx; its connection is closed below if nobody takes it
+			conn, err := n.dial(ctx, base, netip.AddrPortFrom(a, portNumber(port)))
+			results <- dialled{conn, err}
+		}()
+	}
+	defer func() {
+		for range running {
+			go func() {
+				if late := <-results; late.conn != nil {
+					late.conn.Close()
+				}
+			}()
+		}
+	}()
+	start()
+	stagger := time.NewTicker(dialStagger)
+	defer stagger.Stop()
+	var errs []error
+	for {
+		select {
+		case r := <-results:
+			running--
+			if r.err == nil {
+				return r.conn, nil
+			}
+			errs = append(errs, r.err)
+			if next < len(addresses) {
+				start()
+			} else if running == 0 {
+				return nil, errors.Join(errs...)
+			}
+		case <-stagger.C:
+			if next < len(addresses) {
+				start()
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func portNumber(port string) uint16 {
+	n, _ := net.LookupPort("tcp", port)
+	return uint16(n)
+}
+
+// dial opens one connection, bound as wanted.
+func (n *internet) dial(ctx context.Context, base string, to netip.AddrPort) (net.Conn, error) {
+	d := net.Dialer{Control: bindDevice(n.device)}
+	family := ddns.FamilyOf(to.Addr())
+	if n.local.IsValid() && base == "udp" {
+		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(n.local, 0))
+	} else if n.local.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(n.local, 0))
+	}
+	conn, err := d.DialContext(ctx, family.Network(base), to.String())
+	if err != nil || !n.noTunnel {
+		return conn, err
+	}
+	if name := tunnelOf(conn.LocalAddr()); name != "" {
+		conn.Close()
+		return nil, fmt.Errorf("leaves by the tunnel %s: the address of a VPN is not the home's; set ip.bind to the line that visitors come in by, or to %s if it is that", name, name)
+	}
+	return conn, nil
+}

@@ -1,0 +1,15 @@
+//go:build !linux
+
+package main
+
+import (
+	"net"
+	"syscall"
+)
+
+const canBindDevice = false
+
+func bindDevice(string) func(network, address string, c syscall.RawConn) error { return nil }
+
+// tunnelOf cannot tell a VPN's interface from others here.
+func tunnelOf(net.Addr) string { return "" }

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/cfddns/cfddns/configs"
+	"github.com/cfddns/cfddns/ddns"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// app is what every command shares: the outside of the process, and the flags
+// that every command takes.
+type app struct {
+	stdout, stderr io.Writer
+	env            []string
+	terminal       bool // somebody looks at standard output
+	colour         bool
+	clock          func() time.Time
+	// network is the way out; nil means the real one. The demo puts the
+	// sandbox here and changes nothing else.
+	network network
+
+	configFile string
+	logLevel   string
+	output     string
+}
+
+// newApp is the app of this process.
+func newApp() *app {
+	terminal := term.IsTerminal(int(os.Stdout.Fd()))
+	_, noColour := os.LookupEnv("NO_COLOR") // https://no-color.org
+	return &app{stdout: os.Stdout, stderr: os.Stderr, env: os.Environ(), clock: time.Now,
+		terminal: terminal, colour: terminal && !noColour && os.Getenv("TERM") != "dumb"}
+}
+
+// root is the command line.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cfddns",
+		Short: "Keep your Cloudflare names pointed at your home",
+		Long: `cfddns learns the public address of this home from several independent
+operators, publishes it straight into A and AAAA records at Cloudflare when a
+quorum agrees, and proves that the world sees it.
+
+See it happen, with nothing needed:  cfddns demo`,
+		Example: `  cfddns demo                       the whole story in a sandbox, in ten seconds
+  cfddns check                      is everything there that is needed?
+  cfddns once --dry-run             what would be changed?
+  cfddns run                        the daemon`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkFlags() },
+	}
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.configFile, "config", "", "configuration `FILE` (default $CFDDNS_CONFIG, ~/.config/cfddns/cfddns.yaml, /etc/cfddns/cfddns.yaml)")
+	flags.StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default: log.level of the configuration)")
+	flags.StringVar(&a.output, "output", "text", "text, or json for scripts")
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = root.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml", "json", "toml")
+	root.AddCommand(a.runCommand(), a.onceCommand(), a.ipCommand(), a.checkCommand(), a.statusCommand(), a.pokeCommand(),
+		a.healthcheckCommand(), a.demoCommand(), a.sandboxCommand(), a.versionCommand())
+	return root
+}
+
+// checkFlags refuses values of the shared flags that mean nothing.
+func (a *app) checkFlags() error {
+	if a.output != "text" && a.output != "json" {
+		return fmt.Errorf("--output is %q; write text or json", a.output)
+	}
+	if _, err := parseLevel(a.logLevel); err != nil {
+		return fmt.Errorf("--log-level is %q; write debug, info, warn or error", a.logLevel)
+	}
+	return nil
+}
+
+func (a *app) json() bool { return a.output == "json" }
+
+// load reads the configuration and says what is odd about it.
+func (a *app) load() (configs.Config, error) {
+	path := configs.Find(a.configFile, a.env)
+	cfg, warnings, err := configs.Load(path, a.env)
+	for _, w := range warnings {
+		fmt.Fprintf(a.stderr, "cfddns: warning: %s\n", w)
+	}
+	if err != nil {
+		return cfg, exit(ddns.ExitUsage, err)
+	}
+	return cfg, nil
+}
+
+// getenv looks a variable up in the app's environment.
+func (a *app) getenv(name string) string {
+	for _, v := range a.env {
+		if value, ok := strings.CutPrefix(v, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/cfddns/cfddns/configs"
+	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/ddns/notify"
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "Keep every name right, from now on",
+		Long: `The daemon. It makes a round at the start, by schedule, and when it is asked
+to (cfddns poke, SIGUSR1). It starts before the network is there and goes on
+by itself when it comes; nothing that it learns from the network ends it.
+
+Signals: TERM and INT end it, HUP reads the configuration again, USR1 asks for
+a round now.`,
+		Example: "  cfddns run\n  cfddns run --config /etc/cfddns/cfddns.yaml --log-level debug",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
+	}
+}
+
+// theDaemon is a running cfddns.
+type theDaemon struct {
+	app     *app
+	loop    *ddns.Loop
+	log     *slog.Logger
+	talk    *talker
+	started time.Time
+
+	mu       sync.Mutex // guards the following, which a reload exchanges
+	parts    *parts
+	notifier *notify.Notifier
+}
+
+func (a *app) run(ctx context.Context) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	p, err := a.wire(cfg)
+	if err != nil {
+		return err
+	}
+	log := a.logger(cfg.Log.Level, cfg.Log.Format)
+	d := &theDaemon{app: a, log: log, talk: &talker{log: log}, started: a.clock(), parts: p,
+		notifier: notify.New(notifyConfig(cfg), p.network, log, roundLine)}
+	d.loop = ddns.NewLoop(a.clock, d.took)
+	d.loop.Turn = d.watchdog()
+	listener, err := listenControl(socketPaths(cfg)[0])
+	if err != nil {
+		return exit(ddns.ExitUnexpected, err)
+	}
+	return d.serve(ctx, listener)
+}
+
+// serve runs until the context ends. What is begun here is waited for here.
+func (d *theDaemon) serve(ctx context.Context, listener net.Listener) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		if err := d.serveControl(ctx, listener); err != nil {
+			d.log.Error("the control socket is closed; status and poke do not answer until a restart", "err", err)
+		}
+	})
+	beside.Go(func() { d.listenSignals(ctx) })
+	for _, w := range d.parts.warnings {
+		d.log.Warn(w)
+	}
+	d.log.Info("started", "version", version(), "names", len(d.parts.runner.Targets), "token", d.parts.tokenSource, "fingerprint", d.parts.fingerprint)
+	d.tell(daemon.SdNotifyReady + "\nSTATUS=first round under way")
+	past := d.loop.Run(ctx, settingsOf(d.parts), ddns.Past{Memory: d.parts.memory})
+	stop()
+	d.tell(daemon.SdNotifyStopping)
+	if d.parts.journal != nil {
+		if err := d.parts.journal.Save(past.Memory); err != nil {
+			d.log.Error("what was remembered could not be written", "err", err)
+		}
+	}
+	beside.Wait()
+	d.notifier.Close()
+	d.log.Info("stopped")
+	return nil
+}
+
+// settingsOf is what the loop needs of the parts.
+func settingsOf(p *parts) ddns.Settings {
+	return ddns.Settings{Runner: p.runner, Schedule: p.config.Schedule, Every: p.config.Schedule.Every}
+}
+
+// notifyConfig is the configuration of package notify.
+func notifyConfig(cfg configs.Config) notify.Config {
+	return notify.Config{Command: cfg.Notify.Command, OnChange: cfg.Notify.OnChange, Ping: cfg.Notify.Ping, Version: version()}
+}
+
+// took takes in a round that ended: it is kept, told and shown.
+func (d *theDaemon) took(round ddns.Round, past ddns.Past) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.parts.save(round, past.Memory); err != nil {
+		d.log.Error("what was remembered could not be written; it is kept in memory", "err", err)
+	}
+	if changedAddress(round) {
+		d.parts.client.CloseIdle() // connections from the old address lead nowhere
+	}
+	d.talk.round(round)
+	d.notifier.Report(round)
+	d.tell("STATUS=" + statusLine(round, past))
+}
+
+// changedAddress reports whether the round moved the home.
+func changedAddress(r ddns.Round) bool {
+	for _, rc := range r.Receipts {
+		c := rc.Change
+		if c.Op == ddns.Update && c.Before.Content != c.After.Content {
+			return true
+		}
+	}
+	return false
+}
+
+// listenSignals reads HUP and USR1 until the context ends.
+func (d *theDaemon) listenSignals(ctx context.Context) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
+	defer signal.Stop(signals)
+	for {
+		select {
+		case s := <-signals:
+			if s == syscall.SIGUSR1 {
+				d.loop.Wake(ddns.BySignal)
+				continue
+			}
+			d.reload(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// reload reads the configuration again. A bad one is refused, and the old one stays.
+func (d *theDaemon) reload(ctx context.Context) {
+	d.tell(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, monotonicMicroseconds()))
+	defer d.tell(daemon.SdNotifyReady)
+	cfg, err := d.app.load()
+	if err != nil {
+		d.log.Error("the new configuration is refused, the old one stays", "err", err)
+		return
+	}
+	p, err := d.app.wire(cfg)
+	if err != nil {
+		d.log.Error("the new configuration is refused, the old one stays", "err", err)
+		return
+	}
+	if err := d.loop.Reload(ctx, settingsOf(p)); err != nil {
+		return // we are stopping
+	}
+	d.mu.Lock()
+	old := d.notifier
+	d.parts, d.notifier = p, notify.New(notifyConfig(cfg), p.network, d.log, roundLine)
+	d.mu.Unlock()
+	old.Close()
+	for _, w := range p.warnings {
+		d.log.Warn(w)
+	}
+	d.log.Info("reloaded", "names", len(p.runner.Targets), "token", p.tokenSource, "fingerprint", p.fingerprint)
+}
+
+// tell says something to systemd, if it started us. https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html
+func (d *theDaemon) tell(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		d.log.Debug("systemd could not be told", "err", err)
+	}
+}
+
+// watchdog tells systemd that the loop turns, where it asks to be told.
+func (d *theDaemon) watchdog() func() {
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || every == 0 {
+		return func() {}
+	}
+	d.loop.TurnEvery = min(d.loop.TurnEvery, every/3)
+	return func() { d.tell(daemon.SdNotifyWatchdog) }
+}
+
+// report is how the daemon stands, for `cfddns status`.
+func (d *theDaemon) report(s ddns.Status) StatusReport {
+	report := StatusReport{Version: version(), PID: os.Getpid(), Started: d.started, Rounds: s.Rounds, Running: s.Running, Next: s.Next, Line: "the first round is under way"}
+	if s.Last.ID != "" {
+		last := s.Last.Report()
+		report.Round, report.Line, report.Proved = &last, statusLine(s.Last, s.Past), proved(s.Last, s.Past)
+	}
+	return report
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/cfddns/cfddns/sandbox"
+)
+
+// sandboxOperators are whom the written configuration asks: the default roster.
+var sandboxOperators = []string{"cloudflare", "amazon", "google", "akamai", "identme"}
+
+// sandboxConfiguration is a cfddns configuration that uses a sandbox. It names
+// addresses where an ordinary one names hosts, and is the same otherwise.
+func sandboxConfiguration(info sandbox.Info) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# written by cfddns sandbox; good while it runs\ncloudflare:\n  token: %q\n  api: %q\n  nameservers: [%q]\n  edge: %q\ntls_roots: %q\n",
+		info.Token, info.API, info.DNS, hostPort(info.Edge), info.CA)
+	b.WriteString("records:\n")
+	for _, z := range info.Zones {
+		fmt.Fprintf(&b, "  - name: home.%s\n", z.Name)
+	}
+	b.WriteString("ip:\n  sources:\n")
+	for _, e := range sandboxSources(info) {
+		switch e.Kind {
+		case "stun":
+			fmt.Fprintf(&b, "    - {stun: %q, operator: %s}\n", e.Address, e.Operator)
+		default:
+			fmt.Fprintf(&b, "    - {https: %q, operator: %s}\n", e.Address, e.Operator)
+		}
+	}
+	return []byte(b.String())
+}
+
+// sandboxSources are one IPv4 echo of each operator of the default roster.
+func sandboxSources(info sandbox.Info) (sources []sandbox.EchoInfo) {
+	for _, operator := range sandboxOperators {
+		i := slices.IndexFunc(info.Echoes, func(e sandbox.EchoInfo) bool {
+			return e.Operator == operator && e.Name == operator && e.Kind != "dns"
+		})
+		if i >= 0 {
+			sources = append(sources, info.Echoes[i])
+		}
+	}
+	return sources
+}
+
+// hostPort is the HOST:PORT of a URL.
+func hostPort(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	if u.Port() == "" {
+		return net.JoinHostPort(u.Hostname(), "80")
+	}
+	return u.Host
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cfddns/cfddns/ddns"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "status",
+		Short:   "Show how the running daemon stands",
+		Example: "  cfddns status\n  cfddns status --output json | jq .line",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context()) },
+	}
+}
+
+func (a *app) status(ctx context.Context) error {
+	var s StatusReport
+	if err := a.ask(ctx, "GET", "/status", &s); err != nil {
+		return err
+	}
+	if a.json() {
+		return a.printJSON(s)
+	}
+	fmt.Fprintln(a.stdout, s.Line)
+	if s.Round != nil {
+		a.sayReport(*s.Round)
+	}
+	next := "a round is under way"
+	if !s.Running {
+		next = "next round " + relative(s.Next, a.clock())
+	}
+	fmt.Fprintf(a.stdout, "%d rounds since %s, %s\n", s.Rounds, s.Started.Local().Format("2006-01-02 15:04"), next)
+	return nil
+}
+
+// sayReport prints the targets and conditions of a round that another process made.
+func (a *app) sayReport(r ddns.Report) {
+	for _, t := range r.Targets {
+		fmt.Fprintf(a.stdout, "%s  %s %s: %s\n", a.paint(string(t.State), 12), t.Name, t.Type, t.Why)
+	}
+	for _, c := range r.Conditions {
+		fmt.Fprintf(a.stdout, "%s  %s (since %s)\n", a.paint(string(c.Severity), 12), joinNonEmpty(": ", c.Name, c.Title), c.Since.Local().Format("2006-01-02 15:04"))
+		sayHint(a.stdout, c.Hint)
+	}
+}
+
+// relative says how far off a time is.
+func relative(t, now time.Time) string {
+	if d := t.Sub(now).Round(time.Second); d > 0 {
+		return "in " + d.String()
+	}
+	return "now"
+}
+
+func (a *app) pokeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "poke",
+		Short:   "Ask the running daemon for a round now",
+		Long:    "Asks the running daemon for a round now: for the hooks of pppd, DHCP clients and routers.",
+		Example: "  cfddns poke",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var done map[string]bool
+			if err := a.ask(cmd.Context(), "POST", "/poke", &done); err != nil {
+				return err
+			}
+			if a.json() {
+				return a.printJSON(done)
+			}
+			if a.terminal {
+				fmt.Fprintln(a.stdout, "a round starts now; cfddns status shows how it ended")
+			}
+			return nil
+		},
+	}
+}
+
+func (a *app) healthcheckCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "healthcheck",
+		Short: "Ask whether the running daemon's loop turns",
+		Long: `Asks whether the running daemon's loop turns, for containers. An outage, a
+refused token or sources that disagree are conditions that cfddns status
+shows; they are no ill health, and a restart would not mend them.`,
+		Example: "  HEALTHCHECK CMD [\"/cfddns\", \"healthcheck\"]",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var done map[string]bool
+			if err := a.ask(cmd.Context(), "GET", "/health", &done); err != nil {
+				return exit(ddns.ExitUnexpected, err)
+			}
+			if a.json() {
+				return a.printJSON(done)
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cfddns/cfddns/ddns"
+	"golang.org/x/sys/unix"
+)
+
+// talker writes the daemon's log: one line for each round that changed
+// something or went wrong. What goes wrong the same way again is said again
+// after an hour, not every few seconds.
+type talker struct {
+	log    *slog.Logger
+	rounds int
+	wrong  string    // what was said last, if it was wrong
+	said   time.Time // and when
+}
+
+// repeatTrouble is how long the same trouble is not said again.
+const repeatTrouble = time.Hour
+
+// round writes about one round.
+func (t *talker) round(r ddns.Round) {
+	t.rounds++
+	line, trouble := roundLine(r), r.Exit() != ddns.ExitRight || loud(r)
+	attrs := []any{"round", r.ID, "trigger", string(r.Trigger), "took", r.Took.Round(time.Millisecond).String(), "calls", r.Calls}
+	switch {
+	case trouble && t.wrong == troubleOf(r) && r.Started.Sub(t.said) < repeatTrouble && !changed(r):
+		t.log.Debug(line, attrs...)
+		return
+	case trouble:
+		t.log.Warn(line, attrs...)
+	case changed(r) || t.rounds == 1 || t.wrong != "":
+		t.log.Info(line, attrs...)
+	default:
+		t.log.Debug(line, attrs...)
+	}
+	for _, rc := range r.Receipts { // what was replaced or deleted is never lost
+		if c := rc.Change; c.Before != nil && c.Op != ddns.Update {
+			t.log.Info("kept here: the record that stood there", "op", string(c.Op), "name", c.Before.Name, "type", c.Before.Type, "content", c.Before.Content,
+				"proxied", c.Before.Proxied, "ttl", c.Before.TTL, "comment", c.Before.Comment, "receipt", string(rc.State))
+		}
+	}
+	t.wrong, t.said = "", r.Started
+	if trouble {
+		t.wrong = troubleOf(r)
+	}
+}
+
+// loud reports whether a condition stands that is more than a notice.
+func loud(r ddns.Round) bool {
+	return slices.ContainsFunc(r.Conditions, func(c ddns.Condition) bool { return c.Severity != ddns.Notice })
+}
+
+// changed reports whether anything was written.
+func changed(r ddns.Round) bool {
+	return slices.ContainsFunc(r.Receipts, func(rc ddns.Receipt) bool { return rc.State == ddns.Confirmed && !rc.Change.Drill })
+}
+
+// troubleOf tells troubles apart, whatever their words.
+func troubleOf(r ddns.Round) string {
+	words := []string{fmt.Sprint(r.Exit())}
+	for _, c := range r.Conditions {
+		words = append(words, string(c.Code)+" "+c.Name)
+	}
+	for _, o := range r.Outcomes {
+		words = append(words, string(o.State)+" "+o.Target.Key())
+	}
+	return strings.Join(words, "\n")
+}
+
+// roundLine is a round in one line: what changed, then what is wrong.
+func roundLine(r ddns.Round) string {
+	var parts []string
+	for _, rc := range r.Receipts {
+		c := rc.Change
+		if rc.State == ddns.Confirmed && !c.Drill {
+			parts = append(parts, fmt.Sprintf("%s %s: %s", c.Target.Shown, c.Target.Type, changeText(c)))
+		}
+	}
+	parts = several(parts, "names changed")
+	var wrong []string
+	for _, o := range r.Outcomes {
+		if o.State != ddns.Right && o.State != ddns.Changed {
+			wrong = append(wrong, fmt.Sprintf("%s %s %s: %s", o.Target.Shown, o.Target.Type, o.State, joinNonEmpty("; ", o.Why, o.Hint)))
+		}
+	}
+	parts = append(parts, several(wrong, "names not right")...)
+	for _, c := range r.Conditions {
+		if !fromOutcome(c) && c.Severity != ddns.Notice {
+			parts = append(parts, joinNonEmpty(": ", c.Name, c.Title))
+		}
+	}
+	if r.Gap > 0 {
+		parts = append(parts, fmt.Sprintf("visitors may have failed for %s at most", r.Gap.Round(100*time.Millisecond)))
+	}
+	if len(parts) == 0 {
+		return fmt.Sprintf("all %d names right at %s", len(r.Outcomes), addresses(r))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// several shortens a list that no line should hold.
+func several(words []string, what string) []string {
+	if len(words) <= 3 {
+		return words
+	}
+	return []string{fmt.Sprintf("%d %s, first %s", len(words), what, words[0])}
+}
+
+// addresses are those that the round published or found right.
+func addresses(r ddns.Round) string {
+	var words []string
+	for _, h := range r.Holdings {
+		if h.Decision == ddns.Publish {
+			words = append(words, h.Address.String())
+		}
+	}
+	return strings.Join(words, " and ")
+}
+
+// statusLine is how the home stands, in one line: the address, since when, and
+// how many names are right and proved.
+func statusLine(r ddns.Round, past ddns.Past) string {
+	right := 0
+	for _, o := range r.Outcomes {
+		if o.State == ddns.Right || o.State == ddns.Changed {
+			right++
+		}
+	}
+	where := "no agreed address"
+	var homes []string
+	for _, h := range r.Holdings {
+		fm := past.Memory.Of(h.Family)
+		if n := len(fm.Confirmed); n > 0 {
+			homes = append(homes, fmt.Sprintf("%s since %s", fm.Confirmed[n-1], fm.Since.Local().Format("2006-01-02 15:04")))
+		}
+	}
+	if len(homes) > 0 {
+		where = strings.Join(homes, ", ")
+	}
+	line := fmt.Sprintf("%s · %d of %d names right, %d proved", where, right, len(r.Outcomes), proved(r, past))
+	if worst := worstCondition(r); worst != "" {
+		line += " · " + worst
+	}
+	return line
+}
+
+// proved counts the names that are right and that the world was seen to show.
+func proved(r ddns.Round, past ddns.Past) int {
+	n := 0
+	for _, o := range r.Outcomes {
+		if (o.State == ddns.Right || o.State == ddns.Changed) && !slices.Contains(past.Unproved, o.Target.Key()) {
+			n++
+		}
+	}
+	return n
+}
+
+// worstCondition is the loudest thing that is wrong, in one line.
+func worstCondition(r ddns.Round) string {
+	for _, s := range []ddns.Severity{ddns.Alarm, ddns.Warning} {
+		for _, c := range r.Conditions {
+			if c.Severity == s {
+				return strings.Join(strings.Fields(joinNonEmpty(": ", c.Name, c.Title)), " ")
+			}
+		}
+	}
+	return ""
+}
+
+// monotonicMicroseconds is the clock by which systemd orders reloads.
+func monotonicMicroseconds() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return 0
+	}
+	return ts.Nano() / 1000
+}

@@ -1,0 +1,310 @@
+package configs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
+)
+
+// maxFile is the size of the largest configuration that is read: room for ten
+// thousand names.
+const maxFile = 1 << 20
+
+// Find returns the path of the configuration: the flag, else $CFDDNS_CONFIG,
+// else the first file that exists of $XDG_CONFIG_HOME/cfddns/cfddns.yaml
+// (~/.config if unset) and /etc/cfddns/cfddns.yaml, else "". A path named by
+// flag or variable is returned whether or not it exists, so that Load says
+// that it is missing. The current directory is never searched: whoever owns
+// it would choose the commands that are run.
+func Find(flag string, env []string) string {
+	vars := environment(env)
+	if flag != "" {
+		return flag
+	}
+	if named := vars[prefix+"CONFIG"]; named != "" {
+		return named
+	}
+	home := vars["XDG_CONFIG_HOME"]
+	if home == "" {
+		home = filepath.Join(vars["HOME"], ".config")
+	}
+	for _, dir := range []string{home, "/etc"} {
+		path := filepath.Join(dir, "cfddns", "cfddns.yaml")
+		if !filepath.IsAbs(path) {
+			continue // the XDG specification ignores these too
+		}
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path
+		}
+	}
+	return ""
+}
+
+// Load reads the file at path ("" for none) and lays the environment over it.
+// Its error is of type Problems; the configuration then is of no use. YAML is
+// read with lines, JSON and TOML (by the end of the name) without.
+func Load(path string, env []string) (Config, []Warning, error) {
+	vars := environment(env)
+	l := loader{
+		path:    path,
+		viper:   viper.NewWithOptions(viper.KeyDelimiter(delimiter)),
+		tree:    tree{lines: map[string]int{}},
+		refused: map[string]bool{},
+	}
+	openToAll := false
+	if path != "" {
+		data, mode, err := readFile(path)
+		if err != nil {
+			return Config{}, nil, Problems{{File: path, Text: err.Error()}}
+		}
+		if problems := l.parse(data); len(problems) > 0 {
+			return Config{}, nil, problems.sorted()
+		}
+		openToAll = mode.Perm()&othersRead != 0
+	}
+	var warnings []Warning
+	l.set, warnings = setFromEnv(l.viper, vars)
+	c := Default()
+	l.decode(&c)
+	for i, r := range c.Records {
+		c.Records[i] = r.completed()
+	}
+	fromService(&c, vars)
+	l.check(c)
+	warnings = append(warnings, l.checkRoster(c)...)
+	if len(l.problems) > 0 {
+		return Config{}, warnings, l.problems.sorted()
+	}
+	if _, byVariable := l.set["cloudflare.token"]; openToAll && !byVariable && !c.Cloudflare.Token.IsZero() {
+		warnings = append(warnings, Warning(path+": holds a token and can be read by every user of this machine; chmod 600 "+path))
+	}
+	return c, warnings, nil
+}
+
+// fromService takes the directories that systemd made for the service.
+func fromService(c *Config, vars map[string]string) {
+	if c.State == "" {
+		c.State, _, _ = strings.Cut(vars["STATE_DIRECTORY"], ":")
+	}
+	if c.Control == "" {
+		if dir, _, _ := strings.Cut(vars["RUNTIME_DIRECTORY"], ":"); dir != "" {
+			c.Control = filepath.Join(dir, "control.sock")
+		}
+	}
+}
+
+// loader is the work of one Load.
+type loader struct {
+	path     string
+	viper    *viper.Viper
+	tree     tree
+	set      map[string]string // path to the variable that set it
+	refused  map[string]bool   // paths that have a problem
+	problems Problems
+}
+
+// readFile returns the content and the mode of the configuration file.
+func readFile(path string) ([]byte, fs.FileMode, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, unreadable(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, unreadable(err)
+	}
+	if info.IsDir() {
+		return nil, 0, wrong("is a directory; name the file in it")
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, 0, unreadable(err)
+	}
+	if len(data) > maxFile {
+		return nil, 0, wrongf("is larger than %d bytes; is it a configuration?", maxFile)
+	}
+	return data, info.Mode(), nil
+}
+
+// unreadable says why a file cannot be read and what to do, without its path.
+func unreadable(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return wrong("there is no such file; write it, or name another")
+	case errors.Is(err, fs.ErrPermission):
+		return wrong("this user may not read it; change its owner or its mode")
+	}
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathError.Err
+	}
+	return fmt.Errorf("it cannot be read: %w", err)
+}
+
+// parse reads the file into viper and holds it against the type Config.
+// Problems that it returns leave nothing to go on with.
+func (l *loader) parse(data []byte) Problems {
+	root := &yaml.Node{Kind: yaml.MappingNode}
+	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(l.path)), ".")
+	switch format {
+	case "json", "toml":
+	case "yaml", "yml", "":
+		format = "yaml"
+		var problem *Problem
+		if root, problem = l.yamlRoot(data); problem != nil {
+			return Problems{*problem}
+		}
+	default:
+		return Problems{{File: l.path, Text: "a name that ends with ." + format + " is no configuration; .yaml, .json and .toml are"}}
+	}
+	l.viper.SetConfigType(format)
+	if err := l.viper.ReadConfig(bytes.NewReader(data)); err != nil {
+		return l.unparsed(err, format)
+	}
+	if format != "yaml" {
+		if err := root.Encode(l.viper.AllSettings()); err != nil {
+			return l.unparsed(err, format)
+		}
+	}
+	l.tree.walk("", root, reflect.TypeFor[Config]())
+	for _, p := range l.tree.problems {
+		p.File = l.path
+		l.refused[p.Key] = true
+		l.problems = append(l.problems, p)
+	}
+	return nil
+}
+
+// yamlRoot returns the mapping that a YAML file is.
+func (l *loader) yamlRoot(data []byte) (*yaml.Node, *Problem) {
+	empty := &yaml.Node{Kind: yaml.MappingNode}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document, second yaml.Node
+	err := decoder.Decode(&document)
+	if errors.Is(err, io.EOF) {
+		return empty, nil
+	}
+	if err != nil {
+		return nil, l.badYAML(err, data)
+	}
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
+		return nil, &Problem{File: l.path, Line: second.Line, Text: "the file has a second part after ---, which nobody would read; remove the line or the part"}
+	}
+	root := document.Content[0]
+	switch {
+	case root.Kind == yaml.MappingNode:
+		return root, nil
+	case root.Tag == "!!null":
+		return empty, nil
+	}
+	// The content is not shown: it may be a file with a token.
+	return nil, &Problem{File: l.path, Line: root.Line, Text: "the file does not hold keys; see minimal.yaml for one that does"}
+}
+
+// badYAML is the problem of a file that is no YAML.
+func (l *loader) badYAML(err error, data []byte) *Problem {
+	line, text := lineOf(err.Error())
+	p := &Problem{File: l.path, Line: line, Text: "not valid YAML: " + text + "; look at the indentation and the quotes around this line"}
+	if at, found := starWithoutQuotes(data); found {
+		p.Line, p.Text = at, `a word that begins with * needs quotes in YAML; write "*.example.com"`
+	}
+	return p
+}
+
+// unparsed turns the error of a format's own parser into problems.
+func (l *loader) unparsed(err error, format string) Problems {
+	if twice, ok := errors.AsType[*yaml.TypeError](err); ok {
+		var problems Problems
+		for _, text := range twice.Errors {
+			line, text := lineOf(text)
+			problems = append(problems, Problem{File: l.path, Line: line, Text: text + "; keep one of the two"})
+		}
+		return problems
+	}
+	if parse, ok := errors.AsType[viper.ConfigParseError](err); ok {
+		err = parse.Unwrap()
+	}
+	line, text := lineOf(err.Error())
+	return Problems{{File: l.path, Line: line, Text: "not valid " + strings.ToUpper(format) + ": " + text}}
+}
+
+// lineOf takes the line off the front of what the YAML library says.
+func lineOf(text string) (int, string) {
+	text = strings.TrimPrefix(text, "yaml: ")
+	rest, found := strings.CutPrefix(text, "line ")
+	if !found {
+		return 0, text
+	}
+	number, rest, _ := strings.Cut(rest, ": ")
+	line, err := strconv.Atoi(number)
+	if err != nil {
+		return 0, text
+	}
+	return line, rest
+}
+
+// decode fills c from file and environment, exactly: whatever finds no place
+// is an error.
+func (l *loader) decode(c *Config) {
+	err := l.viper.UnmarshalExact(c, func(d *mapstructure.DecoderConfig) {
+		d.DecodeHook = convert
+		d.WeaklyTypedInput = false
+		d.ZeroFields = true // a list of the file replaces the default list
+	})
+	if err != nil && !l.addDecoded("", err) && len(l.problems) == 0 {
+		l.add("", err.Error())
+	}
+}
+
+// addDecoded adds the problems in the tree of errors that the decoder
+// returned, and reports whether there was one in our own words.
+func (l *loader) addDecoded(path string, err error) bool {
+	switch e := err.(type) { //nolint:errorlint // the tree is walked node by node
+	case *mapstructure.DecodeError:
+		return l.addDecoded(e.Name(), e.Unwrap())
+	case interface{ Unwrap() []error }:
+		ours := false
+		for _, each := range e.Unwrap() {
+			ours = l.addDecoded(path, each) || ours
+		}
+		return ours
+	case interface{ Unwrap() error }:
+		return l.addDecoded(path, e.Unwrap())
+	case wrong:
+		l.add(path, e.Error())
+		return true
+	}
+	return false
+}
+
+// add notes a problem of a path, unless the path or one around it has one.
+func (l *loader) add(path, text string) {
+	for at := path; at != ""; at = parent(at) {
+		if l.refused[at] {
+			return
+		}
+	}
+	l.refused[path] = true
+	l.problems = append(l.problems, l.problem(path, text))
+}
+
+// problem says where a path was set: in a variable, or on a line of the file.
+func (l *loader) problem(path, text string) Problem {
+	for at := path; at != ""; at = parent(at) {
+		if name, ok := l.set[at]; ok {
+			return Problem{Key: name, Text: text}
+		}
+	}
+	return Problem{File: l.path, Line: l.tree.line(path), Key: path, Text: text}
+}

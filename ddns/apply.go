@@ -1,0 +1,221 @@
+package ddns
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// ReceiptState is what became of a change.
+type ReceiptState string
+
+// The states of a receipt, as in the JSON output.
+const (
+	Confirmed     ReceiptState = "confirmed"
+	RefusedChange ReceiptState = "refused"
+	Doubtful      ReceiptState = "uncertain" // sent, and no trustworthy answer
+	Planned       ReceiptState = "planned"   // not sent
+)
+
+// Receipt is what Cloudflare said of one change.
+type Receipt struct {
+	Change Change
+	State  ReceiptState
+	Err    error
+}
+
+// Rollback keeps records that are about to be replaced, where they survive a
+// crash. It returns once they are on disk.
+type Rollback interface {
+	Keep(records []Record) (where string, err error)
+}
+
+// Apply sends the changes, one batch a zone up to the plan's limit, zones side
+// by side. With halve, a refused batch is split until the refused record
+// stands alone and all others are written. Nothing is ever sent twice.
+func Apply(ctx context.Context, api API, rollback Rollback, changes []Change, found Found, halve bool) ([]Receipt, Found) {
+	if err := keepHops(rollback, changes); err != nil {
+		return receipts(changes, Planned, err), found
+	}
+	var zones []string
+	byZone := map[string][]Change{}
+	for _, c := range changes {
+		if byZone[c.Zone.ID] == nil {
+			zones = append(zones, c.Zone.ID)
+		}
+		byZone[c.Zone.ID] = append(byZone[c.Zone.ID], c)
+	}
+	writers := make([]*writer, len(zones))
+	var writing sync.WaitGroup
+	for i, id := range zones {
+		writers[i] = &writer{api: api, zone: byZone[id][0].Zone, halve: halve}
+		writing.Go(func() { writers[i].write(ctx, units(byZone[id])) })
+	}
+	writing.Wait()
+	var all []Receipt
+	for _, w := range writers {
+		all = append(all, w.receipts...)
+		for _, result := range w.results {
+			found = found.wrote(w.zone.ID, result)
+		}
+		if w.doubt {
+			found = found.doubt(w.zone.ID)
+		}
+	}
+	return all, found
+}
+
+// keepHops puts the records that will be replaced into a rollback file. Where
+// none can be written, nothing is changed.
+func keepHops(rollback Rollback, changes []Change) error {
+	var records []Record
+	for _, c := range changes {
+		if c.Op == Replace {
+			records = append(records, *c.Before)
+		}
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	if rollback == nil {
+		return &Error{Kind: Rejected, Op: "keep the old CNAMEs", Hint: "set state: to a directory that can be written", Err: fmt.Errorf("there is no place for a rollback file, so nothing was changed")}
+	}
+	if _, err := rollback.Keep(records); err != nil {
+		return &Error{Kind: Rejected, Op: "keep the old CNAMEs", Hint: "set state: to a directory that can be written", Err: fmt.Errorf("%w; nothing was changed", err)}
+	}
+	return nil
+}
+
+// units groups the changes of a zone by name: what happens at one name belongs
+// in one transaction.
+func units(changes []Change) [][]Change {
+	var grouped [][]Change
+	for _, c := range changes {
+		if n := len(grouped); n > 0 && grouped[n-1][0].Target.Name == c.Target.Name {
+			grouped[n-1] = append(grouped[n-1], c)
+		} else {
+			grouped = append(grouped, []Change{c})
+		}
+	}
+	return grouped
+}
+
+// writer sends the changes of one zone.
+type writer struct {
+	api      API
+	zone     Zone
+	halve    bool
+	receipts []Receipt
+	results  []BatchResult
+	doubt    bool
+}
+
+// write sends the units in batches of the plan's limit. After an answer that
+// did not come nothing more is sent: what is true must be read first.
+func (w *writer) write(ctx context.Context, rest [][]Change) {
+	for len(rest) > 0 {
+		n, size := 0, 0
+		for n < len(rest) && (n == 0 || size+sizeOf(rest[n]) <= w.zone.BatchLimit()) {
+			size += sizeOf(rest[n])
+			n++
+		}
+		err := w.send(ctx, rest[:n])
+		rest = rest[n:]
+		if err != nil {
+			w.receipts = append(w.receipts, receipts(slices.Concat(rest...), Planned, err)...)
+			return
+		}
+	}
+}
+
+// sizeOf counts the changes of a batch that a unit needs.
+func sizeOf(unit []Change) int { return batchOf(unit).Size() }
+
+// send sends one batch, and its halves if it is refused. An error means that
+// sending more makes no sense now.
+func (w *writer) send(ctx context.Context, part [][]Change) error {
+	changes := slices.Concat(part...)
+	result, err := w.api.Batch(ctx, w.zone, batchOf(changes))
+	switch {
+	case err == nil:
+		w.results = append(w.results, result)
+		w.receipts = append(w.receipts, receipts(changes, Confirmed, nil)...)
+		return nil
+	case KindOf(err) == Uncertain:
+		w.doubt = true
+		w.receipts = append(w.receipts, receipts(changes, Doubtful, err)...)
+		return err
+	case KindOf(err) == Rejected || KindOf(err) == Conflict:
+		w.doubt = true
+		if w.halve && len(part) > 1 {
+			if err := w.send(ctx, part[:len(part)/2]); err != nil {
+				w.receipts = append(w.receipts, receipts(slices.Concat(part[len(part)/2:]...), Planned, err)...)
+				return err
+			}
+			return w.send(ctx, part[len(part)/2:])
+		}
+		w.receipts = append(w.receipts, receipts(changes, RefusedChange, err)...)
+		return nil
+	case KindOf(err) == TokenRefused || KindOf(err) == NotPermitted:
+		w.receipts = append(w.receipts, receipts(changes, RefusedChange, err)...)
+		return err
+	default:
+		w.receipts = append(w.receipts, receipts(changes, Planned, err)...)
+		return err
+	}
+}
+
+func receipts(changes []Change, state ReceiptState, err error) []Receipt {
+	made := make([]Receipt, len(changes))
+	for i, c := range changes {
+		made[i] = Receipt{Change: c, State: state, Err: err}
+	}
+	return made
+}
+
+// batchOf turns changes into what one call carries.
+func batchOf(changes []Change) (b Batch) {
+	for _, c := range changes {
+		if c.Op == Delete || c.Op == Replace {
+			b.Deletes = append(b.Deletes, c.Before.ID)
+		}
+		if c.Op == Update {
+			b.Patches = append(b.Patches, c.Patch)
+		}
+		if c.Op == Create || c.Op == Replace {
+			b.Posts = append(b.Posts, *c.After)
+		}
+	}
+	return b
+}
+
+// settleDoubt reads the zones of uncertain changes and says what became of
+// each: a change that is seen there was made, whatever the answer was.
+func settleDoubt(made []Receipt, found Found) []Receipt {
+	made = slices.Clone(made)
+	for i, r := range made {
+		if r.State != Doubtful {
+			continue
+		}
+		z, ok := found.zoneOf(r.Change.Target.Name)
+		if ok && !z.ReadAt.IsZero() && found.Failed[z.Zone.Name] == nil && isMade(r.Change, z) {
+			made[i] = Receipt{Change: r.Change, State: Confirmed}
+		}
+	}
+	return made
+}
+
+// isMade reports whether the records show the change.
+func isMade(c Change, z ZoneFacts) bool {
+	records := z.at(c.Target.Name)
+	if c.Before != nil && c.Op != Update && hasID(records, c.Before.ID) {
+		return false
+	}
+	if c.After == nil {
+		return true
+	}
+	return slices.ContainsFunc(records, func(r Record) bool {
+		return r.Type == c.After.Type && r.Address() == c.After.Address() && r.Proxied == c.After.Proxied && (r.TTL == c.After.TTL || r.Proxied)
+	})
+}

@@ -1,0 +1,218 @@
+package ddns
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Code names a kind of condition, for scripts. A code once released keeps its
+// meaning.
+type Code string
+
+// The conditions. Each is explained in README.md.
+const (
+	CodeNoQuorum     Code = "no-quorum"     // too few operators agree on the address
+	CodeSplit        Code = "split"         // operators contradict each other
+	CodeVeto         Code = "veto"          // operators still name what is published; a change waits
+	CodeDamped       Code = "damped"        // the address flaps; a change waits to be said twice
+	CodeAlone        Code = "alone"         // one source decides, no consensus
+	CodeRosterThin   Code = "roster-thin"   // one more silent operator would leave no quorum
+	CodeToken        Code = "token-refused" // the token is not accepted
+	CodePermission   Code = "permission"    // the token may not do this
+	CodeNoZone       Code = "no-zone"       // no zone of the token holds the name
+	CodeUnreachable  Code = "unreachable"   // Cloudflare's API does not answer
+	CodeLimited      Code = "rate-limited"  // Cloudflare asks us to wait
+	CodeZonePending  Code = "zone-inactive" // the zone is paused, pending or only partly Cloudflare's
+	CodeCNAME        Code = "cname"         // a CNAME stands in the way
+	CodeConflict     Code = "conflict"      // other records stand in the way
+	CodeShared       Code = "shared-name"   // other addresses answer at the name
+	CodeNotOurs      Code = "not-ours"      // another tool keeps the name
+	CodeProxyUnclear Code = "proxy-unclear" // proxied or not must be said for a new name
+	CodeRefused      Code = "refused"       // Cloudflare refused a change
+	CodeUncertain    Code = "uncertain"     // a write could not be confirmed yet
+	CodeContested    Code = "contested"     // somebody else keeps moving the record
+	CodeContradicted Code = "contradicted"  // the nameservers say something else
+	CodeUnproved     Code = "unproved"      // the nameservers could not be asked
+	CodeLeftBehind   Code = "left-behind"   // records that still hold the old address
+	CodeClock        Code = "clock"         // the clock is before this program was built
+	CodeState        Code = "state"         // what must be remembered could not be written
+)
+
+// Severity says how loud a condition is.
+type Severity string
+
+// The severities: an Alarm is told at once, a Warning when there is time, and
+// a Notice is only shown.
+const (
+	Alarm   Severity = "alarm"
+	Warning Severity = "warning"
+	Notice  Severity = "notice"
+)
+
+// Condition is something wrong, as data: the log, the status, the exit code
+// and the messages all show the same one.
+type Condition struct {
+	Code     Code      `json:"code"`
+	Severity Severity  `json:"severity"`
+	Name     string    `json:"name"` // a target, zone or family; empty: all
+	Title    string    `json:"title"`
+	Hint     string    `json:"hint"`
+	Since    time.Time `json:"since"`
+}
+
+// key tells conditions apart; the words may change while one stands.
+func (c Condition) key() string { return string(c.Code) + " " + c.Name }
+
+// severities of the codes; a code that is not here is a Warning.
+var severities = map[Code]Severity{
+	CodeNoQuorum: Alarm, CodeSplit: Alarm, CodeToken: Alarm, CodePermission: Alarm, CodeNoZone: Alarm,
+	CodeCNAME: Alarm, CodeConflict: Alarm, CodeNotOurs: Alarm, CodeProxyUnclear: Alarm, CodeRefused: Alarm,
+	CodeContested: Alarm, CodeContradicted: Alarm, CodeClock: Alarm, CodeState: Alarm,
+	CodeAlone: Notice, CodeUnproved: Notice, CodeDamped: Notice,
+}
+
+// condition makes a condition of a code.
+func condition(code Code, name, title, hint string) Condition {
+	severity, ok := severities[code]
+	if !ok {
+		severity = Warning
+	}
+	return Condition{Code: code, Severity: severity, Name: name, Title: title, Hint: hint}
+}
+
+// codeOf returns the condition that an error of Cloudflare's API raises.
+func codeOf(err error) Code {
+	switch KindOf(err) {
+	case TokenRefused:
+		return CodeToken
+	case NotPermitted:
+		return CodePermission
+	case NoZone:
+		return CodeNoZone
+	case Limited:
+		return CodeLimited
+	case Conflict:
+		return CodeConflict
+	case Rejected:
+		return CodeRefused
+	case Uncertain:
+		return CodeUncertain
+	default:
+		return CodeUnreachable
+	}
+}
+
+// Assess says what is wrong after a round, once for everybody who shows it.
+// It is pure. A condition that stood before keeps its beginning.
+func Assess(r Round, before []Condition) []Condition {
+	var raised []Condition
+	for i, v := range r.Verdicts {
+		raised = append(raised, assessVerdict(v, r.Holdings[i])...)
+	}
+	raised = append(raised, assessZones(r.Found)...)
+	for _, o := range r.Outcomes {
+		raised = append(raised, assessOutcome(o)...)
+	}
+	raised = append(raised, assessProofs(r.Proofs)...)
+	raised = append(raised, r.LeftBehind...)
+	return settle(raised, before, r.Started)
+}
+
+// settle sorts the conditions, drops repetitions, and dates them.
+func settle(raised, before []Condition, now time.Time) []Condition {
+	slices.SortStableFunc(raised, func(a, b Condition) int {
+		return cmp.Or(strings.Compare(string(a.Code), string(b.Code)), strings.Compare(a.Name, b.Name))
+	})
+	raised = slices.CompactFunc(raised, func(a, b Condition) bool { return a.key() == b.key() })
+	for i, c := range raised {
+		raised[i].Since = now
+		if j := slices.IndexFunc(before, func(b Condition) bool { return b.key() == c.key() }); j >= 0 && before[j].Since.Before(now) {
+			raised[i].Since = before[j].Since
+		}
+	}
+	return raised
+}
+
+// assessVerdict says what is odd about the address of a family.
+func assessVerdict(v Verdict, h Holding) []Condition {
+	name := v.Family.String()
+	hint := "run: cfddns ip --all shows who says what"
+	switch {
+	case h.Guard == VetoGuard:
+		return []Condition{condition(CodeVeto, name, h.Why, hint)}
+	case h.Guard == DampGuard:
+		return []Condition{condition(CodeDamped, name, h.Why, "two lines in turn? set ip.bind to the one that visitors use")}
+	case v.State == Split:
+		return []Condition{condition(CodeSplit, name, v.Why, hint)}
+	case v.State == Unknown:
+		return []Condition{condition(CodeNoQuorum, name, v.Why, hint)}
+	case v.Alone:
+		return []Condition{condition(CodeAlone, name, v.Why, "")}
+	}
+	if heard, usable := v.heard(); heard >= v.Operators && usable <= v.Quorum {
+		return []Condition{condition(CodeRosterThin, name, "one more silent operator would leave no quorum: "+silent(v), hint)}
+	}
+	return nil
+}
+
+// silent lists the sources that gave no usable answer.
+func silent(v Verdict) string {
+	var words []string
+	for _, o := range v.Observations {
+		if o.Err != nil {
+			words = append(words, o.Source+": "+o.Err.Error())
+		}
+	}
+	return strings.Join(words, "; ")
+}
+
+// assessZones says which zones do not serve what is written to them.
+// https://developers.cloudflare.com/dns/zone-setups/reference/domain-status/
+func assessZones(f Found) (raised []Condition) {
+	for _, z := range f.Zones {
+		title, hint := "", ""
+		switch {
+		case z.Zone.Paused:
+			title, hint = "the zone is paused: Cloudflare answers with the home's addresses and proxies nothing", "enable Cloudflare for the zone: dashboard > Overview > Advanced actions"
+		case z.Zone.Type == "partial":
+			title, hint = "the zone is partial (CNAME set-up): its names are served elsewhere", "check that the other DNS points these names here"
+		case z.Zone.Status != "active" && z.Zone.Status != "":
+			title, hint = "the zone is "+z.Zone.Status+": the world does not ask Cloudflare for it yet", "set the zone's nameservers at your registrar: "+strings.Join(z.Zone.NameServers, ", ")
+		}
+		if title != "" {
+			raised = append(raised, condition(CodeZonePending, z.Zone.Name, title, hint))
+		}
+	}
+	return raised
+}
+
+// assessOutcome says what keeps a target from being right. What stands in the
+// way of all targets alike is said once.
+func assessOutcome(o Outcome) []Condition {
+	switch {
+	case o.Code == "":
+		return nil
+	case o.Code == CodeToken || o.Code == CodeUnreachable || o.Code == CodeLimited:
+		return []Condition{condition(o.Code, "", o.Why, o.Hint)}
+	case o.Code == CodeShared && o.State != Refused:
+		return []Condition{condition(o.Code, o.Target.Key(), o.Hint, "")}
+	default:
+		return []Condition{condition(o.Code, o.Target.Key(), o.Why, o.Hint)}
+	}
+}
+
+// assessProofs says which names the world sees otherwise.
+func assessProofs(proofs []Proof) (raised []Condition) {
+	for _, p := range proofs {
+		switch p.Outcome {
+		case ProofContradicted:
+			raised = append(raised, condition(CodeContradicted, p.Target.Key(), p.Why, p.Hint))
+		case ProofUnasked:
+			raised = append(raised, condition(CodeUnproved, p.Target.Key(), p.Why, p.Hint))
+		case ProofSeen:
+		}
+	}
+	return raised
+}

@@ -1,0 +1,115 @@
+// Package journal keeps what must survive a restart, in one directory:
+//
+//   - state.json, what the next round must know (ddns.Memory);
+//   - journal.jsonl and the older journal.jsonl.1, the rounds that changed
+//     something or went wrong, one JSON line each;
+//   - rollback-TIME.json, the records that were about to be replaced.
+//
+// All of it is written so that a power cut, a full disk or a kill at any
+// instant loses nothing that was acknowledged and leaves files that load. What
+// cannot be read is set aside or skipped, never deleted: a person may want it.
+// And it writes little, since many of these directories lie on a flash card.
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// Journal is a directory that remembers. Save, Append and Keep belong to one
+// goroutine; Read may be called by any, and by other processes too.
+type Journal struct {
+	dir   string
+	last  mark // of the last round that Append took
+	doubt bool // the last Save failed: what the file shows may not be on disk
+}
+
+// Open returns the journal in a directory, and makes the directory, for its
+// owner alone, if it is not there. No lock is taken: every file is replaced or
+// appended to in one step, so a one-shot may run beside the daemon.
+func Open(dir string) (*Journal, error) {
+	if err := makeDir(dir); err != nil {
+		return nil, fmt.Errorf("the directory %s could not be made: %w; nothing is remembered over a restart: %s", dir, cause(err), remedy(err))
+	}
+	sweep(dir, time.Now())
+	return &Journal{dir: dir}, nil
+}
+
+// leftover is how old a temporary file must be before it is taken for what a
+// kill left behind; a younger one may be another process at work.
+const leftover = time.Hour
+
+// sweep removes temporary files that a kill left behind. That it may not is no
+// concern: they only take up space.
+func sweep(dir string, now time.Time) {
+	found, _ := filepath.Glob(filepath.Join(dir, "."+stateFile+"*"))
+	for _, path := range found {
+		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > leftover {
+			_ = os.Remove(path)
+		}
+	}
+}
+
+// makeDir makes a directory and those above it, and syncs each new entry: a
+// file is only as safe as the directories on the way to it.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := makeDir(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(parent)
+}
+
+// syncDir returns once the entries of a directory are on disk. A file system
+// that knows no such thing (some network ones) is taken at its word.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
+}
+
+// unwritten says that a file could not be written, what was kept all the same,
+// and what a person should do.
+func unwritten(file, dir string, err error, kept string) error {
+	return fmt.Errorf("%s could not be written to %s: %w; %s: %s", file, dir, cause(err), kept, remedy(err))
+}
+
+// cause is the reason without the names of files around it: they are
+// temporary ones, which nobody will find.
+func cause(err error) error {
+	if number, ok := errors.AsType[syscall.Errno](err); ok {
+		return number
+	}
+	return err
+}
+
+// remedy says what a person should do about a directory.
+func remedy(err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "free space there"
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		return "let the user that cfddns runs as write there"
+	case errors.Is(err, syscall.EIO):
+		return "check the disk (dmesg says more)"
+	default:
+		return "set state: to a directory that can be written"
+	}
+}

@@ -1,0 +1,140 @@
+package journal
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cfddns/cfddns/ddns"
+)
+
+var _ ddns.Rollback = (*Journal)(nil)
+
+var hops = []ddns.Record{
+	{ID: "id-1", Name: "www.example.com", Type: "CNAME", Content: "home.duckdns.org", Proxied: true, TTL: 1, Comment: "mine <3", Tags: []string{"a:b"}, Settings: json.RawMessage(`{"flatten_cname":false}`)},
+	{ID: "id-2", Name: "*.example.com", Type: "CNAME", Content: "home.duckdns.org", TTL: 300, Tags: []string{}},
+}
+
+func TestWhatWasReplacedCanBeReadBackWhole(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "place")
+	where, err := RollbackIn(dir).Keep(hops)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`^rollback-\d{8}T\d{6}\.\d{3}Z\.json$`).MatchString(filepath.Base(where)) {
+		t.Errorf("it is called %s", where)
+	}
+	if info, err := os.Stat(where); err != nil || info.Mode().Perm() != 0o600 {
+		t.Error(info, err)
+	}
+	got, err := ReadRollback(where)
+	if diff := cmp.Diff(hops, got); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+}
+
+func TestTheKeysOfARollbackFileAreAPromise(t *testing.T) {
+	where, err := open(t, t.TempDir()).Keep(hops[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file map[string]any
+	if err := json.Unmarshal([]byte(read(t, where)), &file); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := file["written"].(string); !ok {
+		t.Errorf("written is %v", file["written"])
+	}
+	delete(file, "written")
+	want := map[string]any{"version": 1.0, "records": []any{map[string]any{
+		"id": "id-1", "name": "www.example.com", "type": "CNAME", "content": "home.duckdns.org", "proxied": true, "ttl": 1.0,
+		"comment": "mine <3", "tags": []any{"a:b"}, "settings": map[string]any{"flatten_cname": false}}}}
+	if diff := cmp.Diff(want, file); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestARollbackFileIsNeverOverwritten(t *testing.T) {
+	j := open(t, t.TempDir())
+	seen := map[string]bool{}
+	for range 20 {
+		where, err := j.Keep(hops)
+		if err != nil || seen[where] {
+			t.Fatal(where, err)
+		}
+		seen[where] = true
+	}
+}
+
+func TestRollbackTakesTheFirstPlaceThatWorks(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	write(t, file, "")
+	good := t.TempDir()
+	where, err := RollbackIn(file, good, t.TempDir()).Keep(hops)
+	if err != nil || filepath.Dir(where) != good {
+		t.Error(where, err)
+	}
+	_, err = RollbackIn(file, filepath.Join(file, "below")).Keep(hops)
+	if err == nil || !strings.Contains(err.Error(), file+" (") || !strings.Contains(err.Error(), file+"/below (") {
+		t.Errorf("it does not name both places: %v", err)
+	}
+	if _, err := RollbackIn().Keep(hops); err == nil {
+		t.Error("there was no place at all, and no error")
+	}
+}
+
+func TestAFileThatIsNoRollbackFileIsRefused(t *testing.T) {
+	cases := map[string]string{
+		"a later version":       `{"version":2,"records":[]}`,
+		"a state file":          `{"version":1,"records":[{"id":"x"}]}`,
+		"half a file":           `{"version":1,"rec`,
+		"nothing":               ``,
+		"records of other type": `{"version":1,"records":[{"name":3}]}`,
+	}
+	for name, content := range cases {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "f")
+			write(t, path, content)
+			if _, err := ReadRollback(path); err == nil || !strings.Contains(err.Error(), path) {
+				t.Error(err)
+			}
+		})
+	}
+	if _, err := ReadRollback(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("a file that is not there was read")
+	}
+}
+
+func FuzzRollback(f *testing.F) {
+	content, err := encodeRollback(hops, start)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range []string{string(content), string(content[:50]), `{"version":1,"records":[{"name":"a","type":"A","content":"c","settings":null}]}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		records, err := decodeRollback(content)
+		if err != nil {
+			return
+		}
+		again, err := encodeRollback(records, start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := decodeRollback(again)
+		if err != nil || len(back) != len(records) {
+			t.Fatal(err)
+		}
+		for i := range back {
+			if back[i].Content != records[i].Content || back[i].Name != records[i].Name {
+				t.Fatalf("%v became %v", records[i], back[i])
+			}
+		}
+	})
+}

@@ -1,0 +1,189 @@
+package ddns
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ZoneFacts is what was read of one zone.
+type ZoneFacts struct {
+	Zone Zone
+	// Records at the names in Names, of all types; the whole zone if Whole.
+	Records []Record
+	Names   []string
+	Whole   bool
+	ReadAt  time.Time // zero: must be read before it is believed
+}
+
+// Found is what is known of Cloudflare's side. An error stands beside the
+// name or zone it concerns; it never shows as an absence of records.
+type Found struct {
+	Zones   []ZoneFacts      // sorted by name
+	Missing map[string]error // names whose zone could not be found, or not asked for
+	Failed  map[string]error // zones, by name, whose records could not be read
+}
+
+// zoneOf returns the facts of the zone that holds the name: the deepest one.
+func (f Found) zoneOf(name string) (ZoneFacts, bool) {
+	var best ZoneFacts
+	for _, z := range f.Zones {
+		if z.Zone.Owns(name) && len(z.Zone.Name) > len(best.Zone.Name) {
+			best = z
+		}
+	}
+	return best, best.Zone.ID != ""
+}
+
+// at returns the records at a name.
+func (z ZoneFacts) at(name string) []Record {
+	var records []Record
+	for _, r := range z.Records {
+		if r.Name == name {
+			records = append(records, r)
+		}
+	}
+	return records
+}
+
+// covers reports whether the facts say all about the names.
+func (z ZoneFacts) covers(names []string) bool {
+	return z.Whole || subset(names, z.Names)
+}
+
+// Look reads what the records at the names are. Facts younger than recheck are
+// used as they are; recheck 0 reads everything afresh. Zones are read side by
+// side, and one that cannot be read does not hold up the others.
+func Look(ctx context.Context, api API, names []string, known Found, recheck time.Duration, now time.Time) Found {
+	found := locate(ctx, api, names, known)
+	byZone := map[string][]string{}
+	for _, name := range names {
+		if z, ok := found.zoneOf(name); ok && !slices.Contains(byZone[z.Zone.Name], name) {
+			byZone[z.Zone.Name] = append(byZone[z.Zone.Name], name)
+		}
+	}
+	var mu sync.Mutex // guards found.Failed and the elements of found.Zones
+	var reading sync.WaitGroup
+	for i, z := range found.Zones {
+		wanted := byZone[z.Zone.Name]
+		slices.Sort(wanted)
+		fresh := recheck > 0 && !z.ReadAt.IsZero() && now.Sub(z.ReadAt) < recheck && !now.Before(z.ReadAt)
+		if len(wanted) == 0 || fresh && z.covers(wanted) {
+			continue
+		}
+		reading.Go(func() {
+			read, err := readZone(ctx, api, z.Zone, wanted, now)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				found.Failed[z.Zone.Name] = err
+				found.Zones[i].ReadAt = time.Time{}
+				return
+			}
+			found.Zones[i] = read
+		})
+	}
+	reading.Wait()
+	return found
+}
+
+// locate finds the zone of each name. The zones of the token are listed once;
+// which of them holds a name is then a matter of walking up its labels.
+func locate(ctx context.Context, api API, names []string, known Found) Found {
+	found := Found{Missing: map[string]error{}, Failed: map[string]error{}}
+	for _, z := range known.Zones {
+		if slices.ContainsFunc(names, z.Zone.Owns) {
+			found.Zones = append(found.Zones, z)
+		}
+	}
+	homeless := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		_, ok := found.zoneOf(name)
+		return ok
+	})
+	if len(homeless) == 0 {
+		return found
+	}
+	zones, err := api.Zones(ctx)
+	for _, name := range homeless {
+		if err != nil {
+			found.Missing[name] = err
+			continue
+		}
+		zone, ok := deepest(zones, name)
+		if !ok {
+			found.Missing[name] = noZone(name, len(zones))
+			continue
+		}
+		if !slices.ContainsFunc(found.Zones, func(z ZoneFacts) bool { return z.Zone.ID == zone.ID }) {
+			found.Zones = append(found.Zones, ZoneFacts{Zone: zone})
+		}
+	}
+	slices.SortFunc(found.Zones, func(a, b ZoneFacts) int { return strings.Compare(a.Zone.Name, b.Zone.Name) })
+	return found
+}
+
+// deepest returns the zone that holds the name: of a zone and its delegated
+// child, the child.
+func deepest(zones []Zone, name string) (best Zone, ok bool) {
+	for _, z := range zones {
+		if z.Owns(name) && len(z.Name) > len(best.Name) {
+			best, ok = z, true
+		}
+	}
+	return best, ok
+}
+
+// noZone is the error of a name that lies in none of the token's zones.
+func noZone(name string, zones int) error {
+	hint := "give the token the permission Zone > Zone > Read for that zone, or correct the name"
+	if zones == 0 {
+		hint = "the token sees no zone at all: give it the permission Zone > Zone > Read"
+	}
+	return &Error{Kind: NoZone, Op: "find the zone of " + name, Hint: hint,
+		Err: fmt.Errorf("none of the %d zones that the token sees holds it", zones)}
+}
+
+// readZone lists the records of one zone.
+func readZone(ctx context.Context, api API, zone Zone, names []string, now time.Time) (ZoneFacts, error) {
+	listing, err := api.Records(ctx, zone, names)
+	if err != nil {
+		return ZoneFacts{}, fmt.Errorf("read %s: %w", zone.Name, err)
+	}
+	return ZoneFacts{Zone: zone, Records: listing.Records, Names: names, Whole: listing.Whole, ReadAt: now}, nil
+}
+
+// wrote returns the facts after Cloudflare confirmed changes: what was
+// confirmed is known without reading it again.
+func (f Found) wrote(zoneID string, result BatchResult) Found {
+	f.Zones = slices.Clone(f.Zones)
+	for i, z := range f.Zones {
+		if z.Zone.ID != zoneID {
+			continue
+		}
+		records := slices.DeleteFunc(slices.Clone(z.Records), func(r Record) bool {
+			return hasID(result.Deleted, r.ID) || hasID(result.Patched, r.ID)
+		})
+		records = append(records, result.Patched...)
+		f.Zones[i].Records = append(records, result.Posted...)
+	}
+	return f
+}
+
+// doubt returns the facts after an answer that cannot be trusted: the zone
+// must be read again before anything else is believed of it.
+func (f Found) doubt(zoneID string) Found {
+	f.Zones = slices.Clone(f.Zones)
+	for i := range f.Zones {
+		if f.Zones[i].Zone.ID == zoneID {
+			f.Zones[i].ReadAt = time.Time{}
+		}
+	}
+	return f
+}
+
+func hasID(records []Record, id string) bool {
+	return slices.ContainsFunc(records, func(r Record) bool { return r.ID == id })
+}

@@ -1,0 +1,133 @@
+package ddns
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Memory is what one round leaves for the next. It holds only what was
+// confirmed, never what was wished, and survives a restart where there is a
+// state directory. A round returns a new Memory; it never changes the old one.
+type Memory struct {
+	IPv4, IPv6 FamilyMemory
+	// Kept is the last confirmed content of each target, by Target.Key.
+	Kept map[string]Kept `json:",omitempty"`
+	// Contests are the targets that somebody else keeps moving, by Target.Key.
+	Contests map[string]Contest `json:",omitempty"`
+	// Refusals are the changes Cloudflare refused, by Target.Key.
+	Refusals map[string]Refusal `json:",omitempty"`
+	// Hops is what the targets of CNAMEs in our way last answered, by host.
+	Hops map[string]HopSeen `json:",omitempty"`
+	// Wrote is when a write was last confirmed, by zone.
+	Wrote map[string]time.Time `json:",omitempty"`
+	// Raised are the conditions that stand.
+	Raised []Condition `json:",omitempty"`
+}
+
+// FamilyMemory is what is remembered of one family.
+type FamilyMemory struct {
+	// Confirmed are the addresses this installation has published and seen
+	// confirmed, the newest last, at most confirmedMost of them.
+	Confirmed []netip.Addr `json:",omitempty"`
+	// Since is when the newest of them was first confirmed.
+	Since time.Time
+	// Changes are the times of the latest confirmed changes of address.
+	Changes []time.Time `json:",omitempty"`
+	// Veto is the incumbent's veto that stands, if any.
+	Veto Veto
+	// Overruled are operators that lost their veto, until they agree again.
+	Overruled []string `json:",omitempty"`
+	// Damped is the change that damping holds, if any.
+	Damped Damped
+}
+
+// confirmedMost bounds the history of addresses. A record with an older
+// address is simply no longer known to be ours.
+const confirmedMost = 50
+
+// Kept is a confirmed content of a target.
+type Kept struct {
+	Address  netip.Addr
+	RecordID string
+	At       time.Time
+}
+
+// HopSeen is what the target of a CNAME answered when it last did.
+type HopSeen struct {
+	Addresses []netip.Addr
+	Here      bool // that was this home's address at the time
+	At        time.Time
+}
+
+// Refusal is a change that Cloudflare refused. The same change is left out
+// until Until, so that it cannot hold up the others of its zone.
+type Refusal struct {
+	Content string
+	Why     string
+	Hint    string
+	Until   time.Time
+}
+
+// Of returns what is remembered of a family.
+func (m Memory) Of(f Family) FamilyMemory {
+	if f == IPv6 {
+		return m.IPv6
+	}
+	return m.IPv4
+}
+
+// with returns the memory with another memory of a family.
+func (m Memory) with(f Family, fm FamilyMemory) Memory {
+	if f == IPv6 {
+		m.IPv6 = fm
+	} else {
+		m.IPv4 = fm
+	}
+	return m
+}
+
+// knows reports whether this installation ever confirmed the address.
+func (m Memory) knows(a netip.Addr) bool {
+	return a.IsValid() && slices.Contains(m.Of(FamilyOf(a)).Confirmed, a)
+}
+
+// clone returns a memory whose maps can be changed without changing m's.
+func (m Memory) clone() Memory {
+	m.Kept, m.Contests, m.Refusals, m.Hops, m.Wrote = cloned(m.Kept), cloned(m.Contests), cloned(m.Refusals), cloned(m.Hops), cloned(m.Wrote)
+	return m
+}
+
+func cloned[V any](in map[string]V) map[string]V {
+	if in == nil {
+		return map[string]V{}
+	}
+	return maps.Clone(in)
+}
+
+// confirm notes that an address of a family is published.
+func (fm FamilyMemory) confirm(a netip.Addr, now time.Time) FamilyMemory {
+	if n := len(fm.Confirmed); n > 0 && fm.Confirmed[n-1] == a {
+		return fm
+	}
+	if len(fm.Confirmed) > 0 {
+		fm.Changes = append(recent(fm.Changes, now, dampWindow), now)
+	}
+	kept := slices.DeleteFunc(slices.Clone(fm.Confirmed), func(o netip.Addr) bool { return o == a })
+	fm.Confirmed = append(kept, a)
+	if len(fm.Confirmed) > confirmedMost {
+		fm.Confirmed = fm.Confirmed[len(fm.Confirmed)-confirmedMost:]
+	}
+	fm.Since = now
+	fm.Damped = Damped{}
+	return fm
+}
+
+// recent returns the times that lie less than window before now. Times in the
+// future, from before the clock was set back, do not count.
+func recent(times []time.Time, now time.Time, window time.Duration) []time.Time {
+	return slices.DeleteFunc(slices.Clone(times), func(t time.Time) bool {
+		return now.Sub(t) >= window || t.After(now)
+	})
+}

@@ -1,0 +1,134 @@
+package ddns
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// Schedule says when the next full round is due. Those of robfig/cron fit.
+type Schedule interface {
+	Next(now time.Time) time.Time
+}
+
+// The pace at which rounds follow each other while something is not right.
+// Each is short enough that cfddns is right within half a minute of the first
+// packet that gets through, and long enough that nobody is stormed.
+const (
+	paceFirst = 2 * time.Second
+	// paceDark is the longest wait while nobody at all can be reached: asking
+	// costs nobody anything then.
+	paceDark = 20 * time.Second
+	// paceOdd is the longest wait while sources answer and do not agree, and
+	// while Cloudflare answers and cannot serve us.
+	paceOdd = 5 * time.Minute
+	// paceClock is the wait while the clock is wrong.
+	paceClock = 5 * time.Second
+	// paceGuard is the wait while a guard holds a change.
+	paceGuard = 6 * time.Second
+	// paceProof is the wait between questions about what was not yet seen, for proofLongest.
+	paceProof    = 15 * time.Second
+	proofLongest = 5 * time.Minute
+	// retryAfterMost is the longest Retry-After that is obeyed.
+	retryAfterMost = 10 * time.Minute
+)
+
+// pace remembers how long things have not been right.
+type pace struct {
+	dark int // rounds in a row in which nobody was reached
+	odd  int // rounds in a row that were not right for another reason that passes by itself
+}
+
+// after returns the pace after a round, and how long to wait for the next one;
+// zero leaves it to the schedule.
+func (p pace) after(r Round) (pace, time.Duration) {
+	switch {
+	case hasCode(r.Conditions, CodeClock):
+		return pace{}, paceClock
+	case r.dark():
+		p = pace{dark: p.dark + 1}
+		return p, jittered(doubled(paceFirst, p.dark, paceDark))
+	case r.guarded():
+		return pace{odd: p.odd}, min(paceGuard, paceOdd)
+	case r.passing():
+		p = pace{odd: p.odd + 1}
+		return p, max(jittered(doubled(paceFirst, p.odd, paceOdd)), r.askedToWait())
+	default:
+		return pace{}, 0
+	}
+}
+
+// dark reports whether no packet got through: every source failed.
+func (r Round) dark() bool {
+	asked := false
+	for _, v := range r.Verdicts {
+		for _, o := range v.Observations {
+			if o.Err == nil {
+				return false
+			}
+			asked = true
+		}
+	}
+	return asked && r.wants()
+}
+
+// wants reports whether any target is not right.
+func (r Round) wants() bool {
+	return slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return o.State != Right && o.State != Changed })
+}
+
+// guarded reports whether a guard holds a change that more rounds can free.
+func (r Round) guarded() bool {
+	return slices.ContainsFunc(r.Holdings, func(h Holding) bool { return h.Decision == Wait })
+}
+
+// passing reports whether something is wrong that may pass by itself. What
+// only a person can mend (a CNAME, a permission) is looked at by the schedule.
+func (r Round) passing() bool {
+	return slices.ContainsFunc(r.Outcomes, func(o Outcome) bool {
+		switch o.State {
+		case Unreached:
+			return true
+		case Held:
+			return o.Code == "" && o.Until.IsZero()
+		case Refused:
+			return o.Code == CodeToken
+		default:
+			return false
+		}
+	}) && r.wants()
+}
+
+// askedToWait is the longest Retry-After that Cloudflare asked for.
+func (r Round) askedToWait() (longest time.Duration) {
+	note := func(err error) {
+		if e, ok := asError(err); ok {
+			longest = max(longest, min(e.RetryAfter, retryAfterMost))
+		}
+	}
+	for _, o := range r.Outcomes {
+		note(o.Err)
+	}
+	for _, rc := range r.Receipts {
+		note(rc.Err)
+	}
+	return longest
+}
+
+// doubled is first, doubled for each time after the first, at most longest.
+func doubled(first time.Duration, times int, longest time.Duration) time.Duration {
+	for ; times > 1 && first < longest; times-- {
+		first *= 2
+	}
+	return min(first, longest)
+}
+
+// jittered takes up to a tenth off, so that many homes on one failed line do
+// not come back in step.
+func jittered(d time.Duration) time.Duration {
+	return d - time.Duration(rand.Int64N(int64(d)/10+1))
+}
+
+func hasCode(conditions []Condition, code Code) bool {
+	return slices.ContainsFunc(conditions, func(c Condition) bool { return c.Code == code })
+}

@@ -1,0 +1,304 @@
+package ddns
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Op is what a change does.
+type Op string
+
+// The operations. Replace is a CNAME that becomes an address record: Cloudflare
+// refuses to change the type of a record, so it deletes and creates in one batch.
+const (
+	Create  Op = "create"
+	Update  Op = "update"
+	Delete  Op = "delete"
+	Replace Op = "replace"
+)
+
+// Change turns one record into what it should be.
+type Change struct {
+	Op     Op
+	Zone   Zone
+	Target Target
+	Before *Record // nil for Create
+	After  *Record // nil for Delete
+	Patch  Patch   // for Update: the fields that are sent
+	Why    string
+	// PutsBack is set if the record was moved by somebody else and is
+	// put back; Drill if nothing changes and only the way to write is proved.
+	PutsBack bool
+	Drill    bool
+}
+
+// TargetState is how a target ends a round.
+type TargetState string
+
+// The states, as in the JSON output and the exit code.
+const (
+	Right        TargetState = "right"
+	Changed      TargetState = "changed"
+	Held         TargetState = "held"
+	Refused      TargetState = "refused"
+	Unreached    TargetState = "unreachable"
+	Contradicted TargetState = "contradicted"
+)
+
+// Outcome is how one target stands.
+type Outcome struct {
+	Target  Target
+	Zone    string
+	State   TargetState
+	Why     string
+	Hint    string    // what a person should do; empty if nothing
+	Code    Code      // the condition it raises, if any
+	Err     error     // what Cloudflare said, if it refused
+	Moved   string    // what somebody else moved the record to
+	Address string    // what the record holds, if it is known
+	Records []string  // IDs of the records that are this target's
+	Until   time.Time // when a guard ends, if one holds the target
+}
+
+// Plan is the changes that turn records into targets. The same input gives
+// the same plan, byte for byte.
+type Plan struct {
+	Changes  []Change  // by zone, name, type
+	Outcomes []Outcome // one a target, as it stands before the changes
+}
+
+// Wishes is all that a plan is made from, beside what was found.
+type Wishes struct {
+	Targets  []Target // sorted
+	Holdings map[Family]Holding
+	Owner    string        // mark of our records; empty: none
+	Drill    time.Duration // prove the way to write this often; 0: never
+	Hops     map[string]Hop
+}
+
+// Diff compares what is wanted with what was found. It is pure.
+func Diff(w Wishes, found Found, m Memory, now time.Time) Plan {
+	var p Plan
+	for _, t := range w.Targets {
+		d := differ{wishes: w, memory: m, now: now, target: t}
+		outcome, changes := d.plan(found)
+		p.Outcomes = append(p.Outcomes, outcome)
+		p.Changes = append(p.Changes, changes...)
+	}
+	p.Changes = shareDeletes(p.Changes)
+	p.Changes = append(p.Changes, drills(w, found, m, p, now)...)
+	return p
+}
+
+// differ plans one target.
+type differ struct {
+	wishes Wishes
+	memory Memory
+	now    time.Time
+	target Target
+	zone   ZoneFacts
+}
+
+// outcome makes an outcome of the target.
+func (d differ) outcome(state TargetState, why string) Outcome {
+	return Outcome{Target: d.target, Zone: d.zone.Zone.Name, State: state, Why: why}
+}
+
+// refused makes an outcome that a person has to resolve.
+func (d differ) refused(code Code, why, hint string) Outcome {
+	o := d.outcome(Refused, why)
+	o.Code, o.Hint = code, hint
+	return o
+}
+
+// plan walks through what may stand in the way of one target, from the
+// outside in.
+func (d differ) plan(found Found) (Outcome, []Change) {
+	t := d.target
+	var ok bool
+	d.zone, ok = found.zoneOf(t.Name)
+	holding := d.wishes.Holdings[t.Family()]
+	if holding.Decision != Publish {
+		o := d.outcome(Held, holding.Why)
+		o.Until = holding.Until
+		return o, nil
+	}
+	if err := found.Missing[t.Name]; err != nil {
+		return d.failed(err), nil
+	}
+	if !ok {
+		return d.outcome(Unreached, "its zone was not looked for"), nil
+	}
+	if err := found.Failed[d.zone.Zone.Name]; err != nil {
+		return d.failed(err), nil
+	}
+	records := d.zone.at(t.Name)
+	if tool := keeper(records); tool != "" && !d.bearsMark(records) {
+		return d.refused(CodeNotOurs, fmt.Sprintf("%s marks this name as its own, so nothing was changed", tool),
+			fmt.Sprintf("remove the name from %s, or from the configuration of cfddns", tool)), nil
+	}
+	if i := slices.IndexFunc(records, func(r Record) bool { return r.Type == "CNAME" }); i >= 0 {
+		return d.alias(records[i], found, holding)
+	}
+	if slices.ContainsFunc(records, func(r Record) bool { return r.Type == "NS" && r.Name != d.zone.Zone.Name }) {
+		return d.refused(CodeConflict, "NS records delegate this name to other nameservers, so no address can stand here",
+			"create the name in the zone it is delegated to, or delete the NS records"), nil
+	}
+	return d.addresses(records, holding.Address)
+}
+
+// failed turns an error of Cloudflare's API into an outcome.
+func (d differ) failed(err error) Outcome {
+	state := Unreached
+	switch KindOf(err) {
+	case TokenRefused, NotPermitted, NoZone, Rejected, Conflict:
+		state = Refused
+	}
+	o := d.outcome(state, err.Error())
+	o.Hint, o.Err, o.Code = HintOf(err), err, codeOf(err)
+	return o
+}
+
+func (d differ) bearsMark(records []Record) bool {
+	return d.wishes.Owner != "" && slices.ContainsFunc(records, func(r Record) bool { return marked(r.Comment, mark(d.wishes.Owner)) })
+}
+
+// addresses plans a name at which there is no CNAME.
+func (d differ) addresses(all []Record, address netip.Addr) (Outcome, []Change) {
+	var records []Record
+	for _, r := range all {
+		if r.Type == d.target.Type {
+			records = append(records, r)
+		}
+	}
+	if i := slices.IndexFunc(records, func(r Record) bool { return marked(r.Comment, markOff) }); i >= 0 {
+		o := d.outcome(Held, fmt.Sprintf("left alone at %s: its comment holds %s", records[i].Content, markOff))
+		o.Address = records[i].Content
+		return o, nil
+	}
+	ours, others, o := d.whose(records, address)
+	if o.State != "" {
+		return o, nil
+	}
+	if refusal, ok := d.refusedBefore(address); ok {
+		return refusal, nil
+	}
+	if ours == nil {
+		return d.create(address)
+	}
+	o, changes := d.update(*ours, address)
+	if len(others) > 0 {
+		var left []string
+		for _, r := range others {
+			if d.mayDelete(r, address) {
+				changes = append(changes, d.change(Delete, &r, nil, fmt.Sprintf("%s is known to be ours, and one record is enough", r.Content)))
+			} else {
+				left = append(left, r.Content)
+			}
+		}
+		if len(left) > 0 && d.wishes.Owner == "" {
+			o.Code = CodeShared
+			o.Hint = fmt.Sprintf("other addresses answer here too: %s. If they are leftovers, set extra: delete for %s; if another machine keeps them, set owner: NAME on both", strings.Join(left, ", "), d.target.Shown)
+		}
+	}
+	return o, changes
+}
+
+// whose tells our record at the name from those of others. An outcome with a
+// state ends the planning of the target.
+func (d differ) whose(records []Record, address netip.Addr) (ours *Record, others []Record, o Outcome) {
+	records = slices.Clone(records)
+	slices.SortFunc(records, func(a, b Record) int {
+		return strings.Compare(fmt.Sprintf("%d %s", d.rank(a, address), a.ID), fmt.Sprintf("%d %s", d.rank(b, address), b.ID))
+	})
+	owner := d.wishes.Owner
+	switch {
+	case len(records) == 0:
+		return nil, nil, o
+	case owner != "":
+		if !marked(records[0].Comment, mark(owner)) {
+			return nil, records, o
+		}
+		return &records[0], records[1:], o
+	case len(records) == 1 || d.rank(records[0], address) < rankUnknown || d.target.DeleteExtra:
+		return &records[0], records[1:], o
+	default:
+		contents := make([]string, len(records))
+		for i, r := range records {
+			contents[i] = r.Content
+		}
+		return nil, nil, d.refused(CodeShared, fmt.Sprintf("%d records stand here (%s), and none is known to be ours: nothing was changed", len(records), strings.Join(contents, ", ")),
+			fmt.Sprintf("if they are leftovers, set extra: delete for %s; if other machines keep them, set owner: NAME on each", d.target.Shown))
+	}
+}
+
+// The ranks of a record among several at a name; the lowest is ours.
+const (
+	rankMarked  = iota // bears our mark
+	rankRight          // holds the address already
+	rankKept           // is the record we last confirmed
+	rankOurs           // holds an address we once confirmed
+	rankUnknown        // nothing says whose it is
+)
+
+func (d differ) rank(r Record, address netip.Addr) int {
+	switch {
+	case d.wishes.Owner != "" && marked(r.Comment, mark(d.wishes.Owner)):
+		return rankMarked
+	case d.wishes.Owner != "":
+		return rankUnknown
+	case r.Address() == address:
+		return rankRight
+	case d.memory.Kept[d.target.Key()].RecordID == r.ID && r.ID != "":
+		return rankKept
+	case d.memory.knows(r.Address()):
+		return rankOurs
+	default:
+		return rankUnknown
+	}
+}
+
+// mayDelete reports whether a record beside ours may be deleted: only if it
+// is known to be ours, or the configuration says so.
+func (d differ) mayDelete(r Record, address netip.Addr) bool {
+	if d.wishes.Owner != "" {
+		return marked(r.Comment, mark(d.wishes.Owner))
+	}
+	return d.target.DeleteExtra || d.memory.knows(r.Address()) || r.Address() == address
+}
+
+// refusedBefore leaves out a change that Cloudflare refused lately.
+func (d differ) refusedBefore(address netip.Addr) (Outcome, bool) {
+	r, ok := d.memory.Refusals[d.target.Key()]
+	if !ok || r.Content != address.String() || !d.now.Before(r.Until) {
+		return Outcome{}, false
+	}
+	o := d.refused(CodeRefused, fmt.Sprintf("%s; not tried again before %s", r.Why, r.Until.UTC().Format(time.RFC3339)), r.Hint)
+	o.Until = r.Until
+	return o, true
+}
+
+// change makes a change of the target.
+func (d differ) change(op Op, before, after *Record, why string) Change {
+	return Change{Op: op, Zone: d.zone.Zone, Target: d.target, Before: before, After: after, Why: why}
+}
+
+// shareDeletes keeps one change of each deleted record: a CNAME that both an
+// A and an AAAA replace is deleted once, and the second becomes a creation in
+// the same batch.
+func shareDeletes(changes []Change) []Change {
+	seen := map[string]bool{}
+	for i, c := range changes {
+		if c.Op != Replace {
+			continue
+		}
+		if seen[c.Before.ID] {
+			changes[i].Op, changes[i].Before = Create, nil
+		}
+		seen[c.Before.ID] = true
+	}
+	return changes
+}

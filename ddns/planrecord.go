@@ -1,0 +1,219 @@
+package ddns
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// newTTL is the time to live, in seconds, of a DNS-only record that is made
+// new: the shortest that every plan allows, so that a change is seen soon.
+const newTTL = 60
+
+// create plans the record of a name that has none of the type.
+func (d differ) create(address netip.Addr) (Outcome, []Change) {
+	after := Record{Name: d.target.Name, Type: d.target.Type, Content: address.String(), TTL: newTTL}
+	why := fmt.Sprintf("%s has no %s record; the home's address becomes public", d.target.Shown, d.target.Type)
+	switch d.target.Proxied {
+	case SetTrue:
+		after.Proxied = true
+		why = fmt.Sprintf("%s has no %s record", d.target.Shown, d.target.Type)
+	case KeepIt:
+		if d.allOthersProxied() {
+			return d.refused(CodeProxyUnclear, "every other address of the zone is proxied, and a new DNS-only record would make the home's address public: nothing was created",
+				fmt.Sprintf("set proxied: true (hidden behind Cloudflare) or proxied: false (public) for %s", d.target.Shown)), nil
+		}
+	case SetFalse:
+	}
+	if d.target.TTL != 0 {
+		after.TTL = d.target.TTL
+	}
+	if after.Proxied {
+		after.TTL = 1 // Cloudflare's rule for proxied records
+	}
+	if owner := d.wishes.Owner; owner != "" {
+		after.Comment, _ = addMark("", owner, d.zone.Zone.CommentLimit())
+	}
+	o := d.outcome(Changed, why)
+	o.Address = after.Content
+	return o, []Change{d.change(Create, nil, &after, why)}
+}
+
+// allOthersProxied reports whether the zone has address records and all of
+// them are proxied. A zone that was not read whole is not known to be so.
+func (d differ) allOthersProxied() bool {
+	if !d.zone.Whole {
+		return false
+	}
+	proxied := 0
+	for _, r := range d.zone.Records {
+		if _, ok := FamilyOfType(r.Type); !ok {
+			continue
+		}
+		if !r.Proxied {
+			return false
+		}
+		proxied++
+	}
+	return proxied > 0
+}
+
+// update plans the record that is ours: only the fields that differ are sent.
+func (d differ) update(r Record, address netip.Addr) (Outcome, []Change) {
+	after, patch := r, Patch{ID: r.ID}
+	var why []string
+	if r.Address() != address {
+		content := address.String()
+		after.Content, patch.Content = content, &content
+		why = append(why, fmt.Sprintf("holds %s, the home is at %s", r.Content, content))
+	}
+	why = append(why, d.enforce(&after, &patch)...)
+	o := d.outcome(Right, "holds "+r.Content)
+	o.Address, o.Records = r.Content, []string{r.ID}
+	if len(why) == 0 {
+		return o, nil
+	}
+	c := d.change(Update, &r, &after, strings.Join(why, "; "))
+	c.Patch = patch
+	if foreign := d.movedBy(r, address); foreign {
+		contest := d.memory.Contests[d.target.Key()]
+		o.Moved = r.Content
+		if until := contest.contested(d.now); !until.IsZero() {
+			return d.contested(o, r, address, until), nil
+		}
+		c.PutsBack, c.Why = true, fmt.Sprintf("somebody moved it to %s; put back to %s", r.Content, address)
+	}
+	o.State, o.Why, o.Address = Changed, c.Why, after.Content
+	return o, []Change{c}
+}
+
+// movedBy reports whether somebody else moved the record away from what we
+// last confirmed there, which is also what is right now.
+func (d differ) movedBy(r Record, address netip.Addr) bool {
+	return r.Address() != address && d.memory.Kept[d.target.Key()].Address == address
+}
+
+// contested leaves a record that two keepers fight over.
+func (d differ) contested(o Outcome, r Record, address netip.Addr, until time.Time) Outcome {
+	o.State, o.Code, o.Until = Held, CodeContested, until
+	o.Why = fmt.Sprintf("contested: we say %s, somebody else moved it to %s again; left so until %s", address, r.Content, until.UTC().Format(time.RFC3339))
+	o.Hint = fmt.Sprintf("find the other updater that writes %s and stop it, or remove the name here", d.target.Shown)
+	return o
+}
+
+// enforce sets what the configuration sets beside the address, and says what.
+func (d differ) enforce(after *Record, patch *Patch) (why []string) {
+	if want := d.target.Proxied == SetTrue; d.target.Proxied != KeepIt && after.Proxied != want {
+		after.Proxied, patch.Proxied = want, &want
+		why = append(why, fmt.Sprintf("proxied becomes %t", want))
+		if want {
+			after.TTL = 1
+		}
+	}
+	if ttl := d.target.TTL; ttl != 0 && !after.Proxied && after.TTL != ttl {
+		why = append(why, fmt.Sprintf("ttl %d becomes %d", after.TTL, ttl))
+		after.TTL, patch.TTL = ttl, &ttl
+	}
+	return why
+}
+
+// alias plans a name at which a CNAME stands.
+func (d differ) alias(cname Record, found Found, holding Holding) (Outcome, []Change) {
+	target := strings.TrimSuffix(strings.ToLower(cname.Content), ".")
+	if d.keeps(target) {
+		o := d.outcome(Right, fmt.Sprintf("follows %s, which is kept", target))
+		o.Address = target
+		return o, nil
+	}
+	service, err := hopOf(cname.Name, target)
+	if err != nil {
+		return d.refused(CodeCNAME, err.Error()+"; nothing was changed", fmt.Sprintf("delete the CNAME at %s by hand if it shall become an address, or remove the name here", d.target.Shown)), nil
+	}
+	if !d.target.ReplaceHop {
+		return d.refused(CodeCNAME, fmt.Sprintf("a CNAME to %s (%s) stands here; nothing was changed", target, service),
+			fmt.Sprintf("set on_cname: replace for %s, then run: cfddns once", d.target.Shown)), nil
+	}
+	state, evidence := d.wishes.Hops[target].state(d.home())
+	switch state {
+	case HopElsewhere:
+		return d.refused(CodeCNAME, fmt.Sprintf("its CNAME leads elsewhere: %s, and the home is at %s; nothing was changed", evidence, holding.Address),
+			fmt.Sprintf("make sure that %s is this home; if it is, update it once, or delete the CNAME by hand", target)), nil
+	case HopDark:
+		return d.refused(CodeCNAME, fmt.Sprintf("its CNAME leads to a host nobody can ask: %s, and it was never seen to be this home; nothing was changed", evidence),
+			fmt.Sprintf("if %s is this home, delete the CNAME by hand and run: cfddns once", target)), nil
+	case HopHere:
+	}
+	if d.target.Type == "AAAA" && d.loses(IPv4) {
+		return d.outcome(Held, fmt.Sprintf("the CNAME to %s stays until an IPv4 address can replace it too", target)), nil
+	}
+	return d.replace(cname, holding.Address, evidence)
+}
+
+// replace plans the address record that takes a CNAME's place, and takes over
+// what the person had set.
+func (d differ) replace(cname Record, address netip.Addr, evidence string) (Outcome, []Change) {
+	if refusal, ok := d.refusedBefore(address); ok {
+		return refusal, nil
+	}
+	after := Record{Name: d.target.Name, Type: d.target.Type, Content: address.String(),
+		Proxied: cname.Proxied, TTL: cname.TTL, Comment: cname.Comment, Tags: cname.Tags}
+	d.enforce(&after, &Patch{})
+	if owner := d.wishes.Owner; owner != "" {
+		after.Comment, _ = addMark(after.Comment, owner, d.zone.Zone.CommentLimit())
+	}
+	why := fmt.Sprintf("replaces the CNAME to %s (%s)", cname.Content, evidence)
+	o := d.outcome(Changed, why)
+	o.Address = after.Content
+	return o, []Change{d.change(Replace, &cname, &after, why)}
+}
+
+// keeps reports whether the configuration keeps the target's type at a name.
+func (d differ) keeps(name string) bool {
+	return slices.ContainsFunc(d.wishes.Targets, func(t Target) bool { return t.Name == name && t.Type == d.target.Type })
+}
+
+// home is every address the home has now.
+func (d differ) home() []netip.Addr {
+	var home []netip.Addr
+	for _, f := range Families {
+		if h := d.wishes.Holdings[f]; h.Decision == Publish {
+			home = append(home, h.Address)
+		}
+	}
+	return home
+}
+
+// loses reports whether the name wants a record of the family and has no
+// address for it now.
+func (d differ) loses(f Family) bool {
+	return d.wishes.Holdings[f].Decision != Publish && slices.ContainsFunc(d.wishes.Targets, func(t Target) bool {
+		return t.Name == d.target.Name && t.Family() == f
+	})
+}
+
+// drills adds, for each zone in which nothing was written for a long time, a
+// PATCH of one kept record's own content: what only a write can show (a token
+// that may no longer write) shows on a quiet day, not on the day of a change.
+func drills(w Wishes, found Found, m Memory, p Plan, now time.Time) (changes []Change) {
+	if w.Drill <= 0 {
+		return nil
+	}
+	for _, z := range found.Zones {
+		wrote, known := m.Wrote[z.Zone.Name]
+		if !known || now.Sub(wrote) < w.Drill || slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Zone.ID == z.Zone.ID }) {
+			continue
+		}
+		i := slices.IndexFunc(p.Outcomes, func(o Outcome) bool { return o.Zone == z.Zone.Name && o.State == Right && len(o.Records) == 1 })
+		if i < 0 {
+			continue
+		}
+		o := p.Outcomes[i]
+		j := slices.IndexFunc(z.Records, func(r Record) bool { return r.ID == o.Records[0] })
+		r := z.Records[j]
+		changes = append(changes, Change{Op: Update, Zone: z.Zone, Target: o.Target, Before: &r, After: &r, Drill: true,
+			Patch: Patch{ID: r.ID, Content: &r.Content}, Why: fmt.Sprintf("nothing was written to %s since %s: proves that the token still may", z.Zone.Name, wrote.UTC().Format(time.DateOnly))})
+	}
+	return changes
+}

@@ -1,0 +1,261 @@
+package ddns
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Round is everything that happened once, from asking to proving. It is made
+// by one call of Runner.Round and never changed afterwards; log, journal,
+// status and messages read it and cannot answer.
+type Round struct {
+	ID         string
+	Started    time.Time
+	Took       time.Duration
+	Trigger    Trigger
+	Dry        bool // nothing was written
+	Verdicts   []Verdict
+	Holdings   []Holding // one for each verdict
+	Found      Found     // as it stands after the changes
+	Hops       map[string]Hop
+	Outcomes   []Outcome // one for each target
+	Receipts   []Receipt // one for each change
+	Proofs     []Proof
+	LeftBehind []Condition
+	Conditions []Condition
+	Gap        time.Duration // how long visitors could have failed, at most; 0 if nothing changed
+	Calls      int64         // to Cloudflare's API
+}
+
+// Trigger is what started a round.
+type Trigger string
+
+// The triggers, as in the JSON output.
+const (
+	ByStart    Trigger = "start"
+	BySchedule Trigger = "schedule"
+	ByEvent    Trigger = "event"
+	BySignal   Trigger = "signal"
+	ByPoke     Trigger = "poke"
+	ByOnce     Trigger = "once"
+)
+
+// Past is what a round knows of the rounds before it.
+type Past struct {
+	Facts  Found
+	Memory Memory
+	Rounds int
+	// Shy counts rounds without a usable answer, by source.
+	Shy map[string]int
+	// Resting are sources that asked to be left alone, and until when.
+	Resting map[string]time.Time
+	// Unproved are the targets whose last change the world was not yet seen to show.
+	Unproved []string
+	// SeenAt is when each family's address was last seen to be what is published.
+	SeenAt map[Family]time.Time
+}
+
+// Runner holds what all rounds of a configuration share.
+type Runner struct {
+	Targets  []Target // sorted by SortTargets
+	Rosters  []Roster // one a family that is wanted
+	API      API
+	Prover   Prover
+	Resolver Resolver
+	Rollback Rollback // nil: CNAMEs are not replaced
+	Owner    string
+	Drill    time.Duration
+	Recheck  time.Duration // facts older than this are read again
+	Timeout  time.Duration // of the asking
+	Assume   netip.Addr    // plan as if the vote had said so; zero: ask
+	Dry      bool          // plan, and write nothing
+	Built    time.Time     // a clock before it is wrong; zero: not checked
+	Clock    func() time.Time
+	Calls    func() int64 // API calls made so far
+}
+
+// Round runs all stages, in order. Each takes the values before it and returns
+// a new one; none calls back, and none but apply changes anything outside.
+func (r *Runner) Round(ctx context.Context, trigger Trigger, past Past) (Round, Past) {
+	now, began, calls := r.Clock(), time.Now(), r.Calls()
+	round := Round{ID: fmt.Sprintf("%x", now.UnixNano()), Started: now, Trigger: trigger, Dry: r.Dry}
+
+	asking, stop := context.WithTimeout(ctx, r.Timeout)
+	defer stop()
+
+	seen := r.observeAndLook(asking, ctx, trigger, past, now)                            // observe + look
+	round.Verdicts, round.Found = seen.verdicts, seen.found                              // → vote
+	round.Hops, past.Memory.Hops = r.watchHops(ctx, round, past.Memory, now)             //
+	round.Holdings, past.Memory = r.hold(round.Verdicts, round.Found, past.Memory, now)  // → hold
+	plan := Diff(r.wishes(round), round.Found, past.Memory, now)                         // → plan
+	round.Outcomes, round.Receipts, round.Found = r.apply(ctx, plan, round, past.Memory) // → apply
+	round.Proofs = r.Prover.Verify(ctx, r.claims(round, due(round, past)))               // → verify
+	round.Outcomes = contradict(round.Outcomes, round.Proofs)                            //
+	round.LeftBehind = r.leftBehind(ctx, round, past.Memory)                             //
+	round.Verdicts = seen.late()                                                         //
+	round.Gap = gap(round, past)                                                         //
+	round.Conditions = r.assessClock(Assess(round, past.Memory.Raised), now)             // → assess
+	round.Took, round.Calls = time.Since(began), r.Calls()-calls
+	return round, Remember(past, round)
+}
+
+// sight is what a round saw: the records, and what the sources said.
+type sight struct {
+	found     Found
+	verdicts  []Verdict
+	inquiries []*inquiry // still open, one for each verdict; nil if nobody was asked
+}
+
+// observeAndLook asks the sources and reads the records at the same time, and
+// votes. It returns as soon as neither vote nor hold can come out otherwise.
+func (r *Runner) observeAndLook(asking, looking context.Context, trigger Trigger, past Past, now time.Time) sight {
+	s := sight{verdicts: make([]Verdict, len(r.Rosters)), inquiries: make([]*inquiry, len(r.Rosters))}
+	if r.Assume.IsValid() {
+		s.found = Look(looking, r.API, r.names(), past.Facts, r.Recheck, now)
+		s.verdicts = r.assumed()
+		return s
+	}
+	looked := make(chan struct{})
+	var working sync.WaitGroup
+	working.Go(func() {
+		defer close(looked)
+		s.found = Look(looking, r.API, r.names(), past.Facts, r.Recheck, now)
+	})
+	for i, roster := range r.Rosters {
+		working.Go(func() {
+			fm := past.Memory.Of(roster.Family)
+			q := ask(asking, roster, r.asking(roster, trigger, past, now))
+			q.wait(func(said []Observation, outstanding []Source) bool {
+				select {
+				case <-looked:
+					published := publishedIn(s.found, r.Targets, roster.Family, past.Memory)
+					return Final(roster, said, outstanding, published, fm, now)
+				default:
+					return false // what is published is not known yet
+				}
+			}, looked)
+			s.inquiries[i], s.verdicts[i] = q, Vote(roster, q.heard())
+		})
+	}
+	working.Wait()
+	return s
+}
+
+// asking says how a roster is asked: a quiet round asks a quorum, and all
+// others only when something is odd.
+func (r *Runner) asking(roster Roster, trigger Trigger, past Past, now time.Time) Asking {
+	expected := publishedIn(past.Facts, r.Targets, roster.Family, past.Memory)
+	return Asking{
+		All:      trigger != BySchedule || past.Rounds == 0 || len(expected) == 0 || past.Memory.Of(roster.Family).unsettled(),
+		Expected: expected,
+		Shy:      past.Shy,
+		Resting:  resting(past.Resting, now),
+	}
+}
+
+// late gives the stragglers a moment to show dissent, and ends the asking. What they say
+// is shown and remembered of them; it cannot change what was decided.
+func (s sight) late() []Verdict {
+	verdicts := slices.Clone(s.verdicts)
+	for i, q := range s.inquiries {
+		if q != nil {
+			verdicts[i].Observations = sorted(q.close(lateMoment))
+		}
+	}
+	return verdicts
+}
+
+// lateMoment is what stragglers get after everything was done.
+const lateMoment = 300 * time.Millisecond
+
+// unsettled reports whether a guard holds a change, which is then looked at
+// by full rounds.
+func (fm FamilyMemory) unsettled() bool { return fm.Veto.Rounds > 0 || fm.Damped.Confirmed > 0 }
+
+// assumed are the verdicts of --assume: the person's word instead of a vote.
+func (r *Runner) assumed() []Verdict {
+	verdicts := make([]Verdict, len(r.Rosters))
+	for i, roster := range r.Rosters {
+		verdicts[i] = Verdict{Family: roster.Family, Quorum: roster.Needed(), Operators: roster.Operators(), Why: "not asked: another family's address is assumed"}
+		if FamilyOf(r.Assume) == roster.Family {
+			verdicts[i].State, verdicts[i].Address = Agreed, r.Assume
+			verdicts[i].Voices = []Voice{{Address: r.Assume, Operators: []string{"--assume"}}}
+			verdicts[i].Why = "assumed, nobody was asked"
+		}
+	}
+	return verdicts
+}
+
+func (r *Runner) watchHops(ctx context.Context, round Round, m Memory, now time.Time) (map[string]Hop, map[string]HopSeen) {
+	return WatchHops(ctx, r.Resolver, r.Targets, round.Found, m.Hops, now)
+}
+
+// hold decides for each family what is done about its verdict.
+func (r *Runner) hold(verdicts []Verdict, found Found, m Memory, now time.Time) ([]Holding, Memory) {
+	holdings := make([]Holding, len(verdicts))
+	for i, v := range verdicts {
+		var fm FamilyMemory
+		holdings[i], fm = Hold(v, publishedIn(found, r.Targets, v.Family, m), m.Of(v.Family), now)
+		m = m.with(v.Family, fm)
+	}
+	return holdings, m
+}
+
+// wishes is what the plan is made from.
+func (r *Runner) wishes(round Round) Wishes {
+	holdings := map[Family]Holding{}
+	for _, h := range round.Holdings {
+		holdings[h.Family] = h
+	}
+	return Wishes{Targets: r.Targets, Holdings: holdings, Owner: r.Owner, Drill: r.Drill, Hops: round.Hops}
+}
+
+// names are the names to read, each once.
+func (r *Runner) names() []string {
+	names := make([]string, len(r.Targets))
+	for i, t := range r.Targets {
+		names[i] = t.Name
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// publishedIn is the set of addresses that our records of a family hold: those
+// at the targets' names which are not plainly somebody else's. Where nothing
+// was read yet, it is what was last confirmed.
+func publishedIn(found Found, targets []Target, f Family, m Memory) []netip.Addr {
+	var published []netip.Addr
+	read := false
+	for _, t := range targets {
+		z, ok := found.zoneOf(t.Name)
+		if t.Family() != f || !ok || z.ReadAt.IsZero() {
+			continue
+		}
+		read = true
+		records := slices.DeleteFunc(z.at(t.Name), func(r Record) bool { return r.Type != t.Type || marked(r.Comment, markOff) })
+		for _, r := range records {
+			a := r.Address()
+			known := len(records) == 1 || m.knows(a)
+			if a.IsValid() && known && !slices.Contains(published, a) {
+				published = append(published, a)
+			}
+		}
+	}
+	if last := m.Of(f).Confirmed; !read && len(last) > 0 {
+		published = last[len(last)-1:]
+	}
+	slices.SortFunc(published, netip.Addr.Compare)
+	return published
+}
+
+func resting(until map[string]time.Time, now time.Time) map[string]bool {
+	names := map[string]bool{}
+	for name, t := range until {
+		names[name] = now.Before(t)
+	}
+	return names
+}

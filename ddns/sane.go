@@ -1,0 +1,107 @@
+package ddns
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// special is a range of addresses that no home answers at.
+type special struct {
+	prefix netip.Prefix
+	what   string
+}
+
+// specialRanges are the special-purpose registries of IANA for IPv4
+// (https://www.iana.org/assignments/iana-ipv4-special-registry), what lies
+// outside global unicast, and Cloudflare's own ranges
+// (https://www.cloudflare.com/ips/): a record that holds a Cloudflare address
+// makes the edge call itself and answer error 1000. The egress of WARP is not
+// in Cloudflare's list and never will be; 104.28.0.0/16 and 2a09:bac0::/29 are
+// where it was seen.
+func specialRanges() []special {
+	return []special{
+		{netip.MustParsePrefix("0.0.0.0/8"), "\"this network\""},
+		{netip.MustParsePrefix("10.0.0.0/8"), "private"},
+		{netip.MustParsePrefix("100.64.0.0/10"), "shared by a provider's NAT (CGNAT)"},
+		{netip.MustParsePrefix("127.0.0.0/8"), "loopback"},
+		{netip.MustParsePrefix("169.254.0.0/16"), "link-local"},
+		{netip.MustParsePrefix("172.16.0.0/12"), "private"},
+		{netip.MustParsePrefix("192.0.0.0/24"), "reserved for protocols (DS-Lite, 464XLAT)"},
+		{netip.MustParsePrefix("192.0.2.0/24"), "for documentation"},
+		{netip.MustParsePrefix("192.31.196.0/24"), "of AS112"},
+		{netip.MustParsePrefix("192.52.193.0/24"), "of AMT"},
+		{netip.MustParsePrefix("192.88.99.0/24"), "of 6to4 relays"},
+		{netip.MustParsePrefix("192.168.0.0/16"), "private"},
+		{netip.MustParsePrefix("192.175.48.0/24"), "of AS112"},
+		{netip.MustParsePrefix("198.18.0.0/15"), "for benchmarks"},
+		{netip.MustParsePrefix("198.51.100.0/24"), "for documentation"},
+		{netip.MustParsePrefix("203.0.113.0/24"), "for documentation"},
+		{netip.MustParsePrefix("224.0.0.0/4"), "multicast"},
+		{netip.MustParsePrefix("240.0.0.0/4"), "reserved"},
+		{netip.MustParsePrefix("2001::/23"), "reserved for protocols (Teredo, ORCHID and others)"},
+		{netip.MustParsePrefix("2001:db8::/32"), "for documentation"},
+		{netip.MustParsePrefix("2002::/16"), "of 6to4"},
+		{netip.MustParsePrefix("2620:4f:8000::/48"), "of AS112"},
+		{netip.MustParsePrefix("3fff::/20"), "for documentation"},
+		{netip.MustParsePrefix("1.0.0.0/24"), "of Cloudflare's resolver"},
+		{netip.MustParsePrefix("1.1.1.0/24"), "of Cloudflare's resolver"},
+		{netip.MustParsePrefix("103.21.244.0/22"), cloudflares},
+		{netip.MustParsePrefix("103.22.200.0/22"), cloudflares},
+		{netip.MustParsePrefix("103.31.4.0/22"), cloudflares},
+		{netip.MustParsePrefix("104.16.0.0/13"), cloudflares},
+		{netip.MustParsePrefix("104.24.0.0/14"), cloudflares},
+		{netip.MustParsePrefix("104.28.0.0/16"), "of Cloudflare WARP"},
+		{netip.MustParsePrefix("108.162.192.0/18"), cloudflares},
+		{netip.MustParsePrefix("131.0.72.0/22"), cloudflares},
+		{netip.MustParsePrefix("141.101.64.0/18"), cloudflares},
+		{netip.MustParsePrefix("162.158.0.0/15"), cloudflares},
+		{netip.MustParsePrefix("172.64.0.0/13"), cloudflares},
+		{netip.MustParsePrefix("173.245.48.0/20"), cloudflares},
+		{netip.MustParsePrefix("188.114.96.0/20"), cloudflares},
+		{netip.MustParsePrefix("190.93.240.0/20"), cloudflares},
+		{netip.MustParsePrefix("197.234.240.0/22"), cloudflares},
+		{netip.MustParsePrefix("198.41.128.0/17"), cloudflares},
+		{netip.MustParsePrefix("2400:cb00::/32"), cloudflares},
+		{netip.MustParsePrefix("2405:8100::/32"), cloudflares},
+		{netip.MustParsePrefix("2405:b500::/32"), cloudflares},
+		{netip.MustParsePrefix("2606:4700::/32"), cloudflares},
+		{netip.MustParsePrefix("2803:f800::/32"), cloudflares},
+		{netip.MustParsePrefix("2a06:98c0::/29"), cloudflares},
+		{netip.MustParsePrefix("2a09:bac0::/29"), "of Cloudflare WARP"},
+		{netip.MustParsePrefix("2c0f:f248::/32"), cloudflares},
+	}
+}
+
+const cloudflares = "Cloudflare's own"
+
+// globalUnicast6 is all of IPv6 that is routed between networks today.
+// https://www.iana.org/assignments/ipv6-address-space
+var globalUnicast6 = netip.MustParsePrefix("2000::/3")
+
+// ranges is specialRanges, parsed once.
+var ranges = specialRanges()
+
+// Sane returns nil if a home can be reached at the address from anywhere, and
+// otherwise says what the address is instead. An address that is not sane is
+// neither a vote nor ever published.
+func Sane(a netip.Addr, family Family) error {
+	switch {
+	case !a.IsValid():
+		return errors.New("no address")
+	case a.Zone() != "":
+		return fmt.Errorf("%s is bound to one link", a)
+	case a.Is4In6():
+		return fmt.Errorf("%s is an IPv4 address in IPv6 clothes", a)
+	case FamilyOf(a) != family:
+		return fmt.Errorf("%s is no %s address", a, family)
+	case a.Is6() && !globalUnicast6.Contains(a):
+		return fmt.Errorf("%s is not a global address", a)
+	}
+	for _, r := range ranges {
+		if r.prefix.Contains(a) {
+			return fmt.Errorf("%s is %s", a, r.what)
+		}
+	}
+	return nil
+}

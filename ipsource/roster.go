@@ -1,0 +1,256 @@
+package ipsource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/cfddns/cfddns/ddns"
+)
+
+// Config is what the configuration says about learning the address.
+type Config struct {
+	Sources  []Spec        // empty means "default"
+	Quorum   int           // operators that must say the same; 0 is a majority of those configured
+	Families []ddns.Family // that records want; empty means both
+	Bind     string        // address or interface of this machine to ask from; empty is any
+	Version  string        // of this program, for the User-Agent
+
+	// Candidate names the address for IPv6; nil means that of the kernel (see
+	// the function Candidate), or Bind.
+	Candidate func() (netip.Addr, error)
+}
+
+// Validate says what cannot be right, all of it at once, and what is right and
+// probably not meant.
+func (c Config) Validate() (warnings []string, err error) {
+	var problems []error
+	for _, s := range c.specs() {
+		if s.Name == Default {
+			if s.Operator != "" || s.kinds() != 1 {
+				problems = append(problems, errors.New(`source "default" stands alone: leave operator and other kinds out`))
+			}
+			continue
+		}
+		if _, err := s.entry(); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	if c.Quorum < 0 {
+		problems = append(problems, fmt.Errorf("quorum %d: want auto, or how many operators must agree", c.Quorum))
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	for _, family := range c.families() {
+		if err := check(c.roster(family, nil)); err != nil {
+			problems = append(problems, err)
+		}
+		warnings = append(warnings, c.sharedVoices(family)...)
+	}
+	slices.Sort(warnings)
+	return slices.Compact(warnings), errors.Join(problems...)
+}
+
+// Build returns whom to ask for the address of each family that is wanted.
+// The error is that of Validate.
+func Build(c Config, world ddns.World) (map[ddns.Family]ddns.Roster, error) {
+	if _, err := c.Validate(); err != nil {
+		return nil, err
+	}
+	rosters := map[ddns.Family]ddns.Roster{}
+	for _, family := range c.families() {
+		rosters[family] = c.roster(family, world)
+	}
+	return rosters, nil
+}
+
+// Everything returns the whole catalogue as rosters of both families, for a
+// person who wants to see what everybody says.
+func Everything(c Config, world ddns.World) map[ddns.Family]ddns.Roster {
+	c.Sources, c.Quorum, c.Families = nil, 0, nil
+	for _, e := range catalogue() {
+		c.Sources = append(c.Sources, Spec{Name: e.name})
+	}
+	rosters := map[ddns.Family]ddns.Roster{}
+	for _, family := range ddns.Families {
+		rosters[family] = c.roster(family, world)
+	}
+	return rosters
+}
+
+func (c Config) specs() []Spec {
+	if len(c.Sources) == 0 {
+		return []Spec{{Name: Default}}
+	}
+	return c.Sources
+}
+
+func (c Config) families() []ddns.Family {
+	if len(c.Families) == 0 {
+		return ddns.Families
+	}
+	return c.Families
+}
+
+// members returns the entries that are configured for a family, each once, and
+// whether spares may step in: only for those who left the choice to us.
+// Who lists sources has chosen who sees the questions.
+func (c Config) members(family ddns.Family) (members []entry, spares bool) {
+	add := func(e entry) {
+		known := func(m entry) bool {
+			return m.name == e.name && m.at(family) == e.at(family) && m.whoami == e.whoami
+		}
+		if e.at(family) != "" && !slices.ContainsFunc(members, known) {
+			members = append(members, e)
+		}
+	}
+	for _, s := range c.specs() {
+		if s.Name == Default {
+			spares = true
+			for _, name := range defaultNames(family) {
+				e, _ := lookup(name)
+				add(e)
+			}
+			continue
+		}
+		if e, err := s.entry(); err == nil {
+			add(e)
+		}
+	}
+	return members, spares
+}
+
+// sharedVoices warns of sources that count as one.
+func (c Config) sharedVoices(family ddns.Family) (warnings []string) {
+	members, _ := c.members(family)
+	first := map[string]string{}
+	for _, e := range members {
+		if e.kind == viaInterface {
+			continue
+		}
+		if other, ok := first[e.operator]; ok {
+			warnings = append(warnings, fmt.Sprintf("sources %s and %s are both run by %s: they are one voice", other, e.name, e.operator))
+			continue
+		}
+		first[e.operator] = e.name
+	}
+	return warnings
+}
+
+// roster makes sources of the entries of a family.
+func (c Config) roster(family ddns.Family, world ddns.World) ddns.Roster {
+	from := c.vantage(world)
+	members, spares := c.members(family)
+	r := ddns.Roster{Family: family, Quorum: c.Quorum}
+	alone := c.Quorum == 1 && len(members) == 1
+	for _, e := range members {
+		s := c.source(e, family, from)
+		if alone && s.Class == ddns.Witness {
+			s.Class = ddns.Plain // it holds the address itself, and nobody else is asked
+		}
+		s.Name = unique(s.Name, r.Members)
+		r.Members = append(r.Members, s)
+	}
+	for _, name := range spareNames(family) {
+		e, _ := lookup(name)
+		voiced := slices.ContainsFunc(members, func(m entry) bool { return m.operator == e.operator })
+		if spares && !voiced {
+			r.Spares = append(r.Spares, c.source(e, family, from))
+		}
+	}
+	return r
+}
+
+// unique returns the name, with a number if a source has it already.
+func unique(name string, taken []ddns.Source) string {
+	free := name
+	for n := 2; slices.ContainsFunc(taken, func(s ddns.Source) bool { return s.Name == free }); n++ {
+		free = fmt.Sprintf("%s-%d", name, n)
+	}
+	return free
+}
+
+// check refuses a roster that can never agree.
+func check(r ddns.Roster) error {
+	if r.Empty() {
+		return fmt.Errorf("no source serves %s: add one that does, or want no %s records", r.Family, r.Family.RecordType())
+	}
+	err := r.Validate()
+	if err != nil || r.Alone() {
+		return err
+	}
+	strong := ddns.Roster{Members: slices.DeleteFunc(slices.Clone(r.Members), func(s ddns.Source) bool { return s.Class == ddns.PlainDNS })}
+	voices := strong.Operators()
+	if voices < r.Operators() {
+		voices++ // all that is heard over plain DNS
+	}
+	if voices < r.Needed() {
+		return fmt.Errorf("%s sources over plain DNS are one voice together, since one party can forge them all: %d voices can never be %d; add sources over HTTPS or STUN", r.Family, voices, r.Needed())
+	}
+	return nil
+}
+
+// vantage is where this configuration asks from.
+func (c Config) vantage(world ddns.World) vantage {
+	v := vantage{world: world, candidate: c.Candidate}
+	through := c.Bind // an interface
+	if bind, err := netip.ParseAddr(c.Bind); err == nil {
+		through = ""
+		if bind.Unmap().Is4() {
+			v.from4 = bind.Unmap()
+		} else {
+			v.candidate = func() (netip.Addr, error) { return bind, nil }
+		}
+	}
+	if v.candidate == nil {
+		v.candidate = func() (netip.Addr, error) { return Candidate(through) }
+	}
+	return v
+}
+
+// source makes a source that can be asked of an entry.
+func (c Config) source(e entry, family ddns.Family, from vantage) ddns.Source {
+	t := e.kind.traits()
+	a := c.asker(e, family)
+	return ddns.Source{
+		Name: e.name, Operator: e.operator, Class: t.class, Transport: t.transport, Cost: t.cost,
+		Ask: func(ctx context.Context, family ddns.Family) (netip.Addr, error) {
+			return bounded(ctx, t.limit, func(ctx context.Context) (netip.Addr, error) {
+				if e.kind == viaInterface || e.kind == viaCommand {
+					return a.ask(ctx, nil, family) // neither leaves this machine by our hand
+				}
+				return from.ask(ctx, a, family)
+			})
+		},
+	}
+}
+
+// asker returns the way to ask that the entry's kind names.
+func (c Config) asker(e entry, family ddns.Family) asker {
+	agent := "cfddns/" + c.Version + " (+https://github.com/cfddns/cfddns)"
+	asked := e.at(family)
+	switch e.kind {
+	case viaHTTPS, viaHTTP:
+		return echo{url: asked, agent: agent}
+	case viaTrace:
+		return trace{url: asked, agent: agent}
+	case viaSTUN:
+		return stunServer{address: asked}
+	case viaInterface:
+		return ownInterface{name: asked}
+	case viaCommand:
+		return command{args: e.command}
+	}
+	w := e.whoami
+	w.agent, w.server = agent, asked
+	switch e.kind {
+	case viaDNSOverTCP:
+		w.over = overTCP
+	case viaDoH:
+		w.over = overHTTPS
+	}
+	return w
+}

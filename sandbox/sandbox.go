@@ -1,0 +1,229 @@
+// Package sandbox is a fake world on loopback: Cloudflare's API, its
+// nameservers and its edge, Duck DNS, and echo services of every kind that
+// cfddns asks. It serves the tests, `cfddns demo` and `cfddns sandbox`.
+//
+// Everything is real but the world: real sockets, real TLS with an authority
+// that it makes at start, real DNS over UDP and TCP. It accepts what Cloudflare
+// accepts and refuses what Cloudflare refuses, with the same codes and words,
+// and is hostile only when told (see Fault). It shares no type with the client
+// that is tested against it, or both would make the same mistake and agree.
+//
+// One Sandbox holds the state (this file); each service reads it through the
+// small methods below: api*.go, nameserver.go, edge.go, duckdns.go, echo.go.
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Config says what a sandbox holds at the start. The zero Config is a world
+// with the zone example.com, an address, and every service well.
+type Config struct {
+	// Zones at Cloudflare; empty means one Free zone, example.com.
+	Zones []SeedZone
+	// Token that the API accepts; empty means one is made.
+	Token string
+	// WAN is the home's public address at the start, by family. Zero means
+	// 45.67.89.10 for IPv4 and no IPv6: documentation addresses would be
+	// refused, rightly, by what is tested here.
+	IPv4, IPv6 netip.Addr
+	// Addresses to listen on, HOST:PORT on loopback; empty means a free port
+	// of 127.0.0.1. Anything but loopback is refused.
+	API, APITLS, DNS, Edge, Control string
+	// Listen and ListenPacket open the sockets; nil means package net.
+	Listen       func(network, address string) (net.Listener, error)
+	ListenPacket func(network, address string) (net.PacketConn, error)
+	// Dial connects to what Listen and ListenPacket opened; nil means package net.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// SeedZone is a zone to start with, as `--seed FILE` spells it.
+type SeedZone struct {
+	Name    string       `yaml:"name"`
+	Plan    string       `yaml:"plan"` // free, pro, business, enterprise; empty means free
+	Records []SeedRecord `yaml:"records"`
+}
+
+// SeedRecord is a record to start with.
+type SeedRecord struct {
+	Type    string   `yaml:"type"`
+	Name    string   `yaml:"name"`
+	Content string   `yaml:"content"`
+	Proxied bool     `yaml:"proxied"`
+	TTL     int      `yaml:"ttl"` // seconds; 0 means auto
+	Comment string   `yaml:"comment"`
+	Tags    []string `yaml:"tags"`
+}
+
+// record is a DNS record as the store holds it.
+type record struct {
+	ID              string
+	Name            string // complete, lower case
+	Type            string
+	Content         string
+	TTL             int // 1 = auto
+	Proxied         bool
+	Comment         string // empty = none
+	Tags            []string
+	Settings        json.RawMessage // nil = {}
+	Data            json.RawMessage // for types with parts (SRV, CAA); nil for the others
+	Priority        *int
+	Private         bool
+	Created         time.Time
+	Modified        time.Time
+	CommentModified time.Time
+	TagsModified    time.Time
+}
+
+// zone is a zone as the store holds it.
+type zone struct {
+	ID          string
+	Name        string
+	Plan        string
+	Status      string // active, pending, …
+	Paused      bool
+	NameServers []string // two host names, as Cloudflare assigns them
+	Created     time.Time
+	Records     []*record // in the order of their creation
+}
+
+// Fault is a way in which a service misbehaves. On names the service or the
+// effect: batch, list, create, edit, delete, zones, verify, echo:NAME, dns,
+// edge, origin, duckdns. Do says how: 500, 429, hang, drop, html,
+// done-but-500 (done, and reported as failed), lie, portal, huge. Value is the lie,
+// or the seconds of a Retry-After. Times is how often; 0 means until told otherwise.
+type Fault struct {
+	On    string `json:"on"`
+	Do    string `json:"do"`
+	Value string `json:"value"`
+	Times int    `json:"times"`
+}
+
+// Sandbox is a running fake world. Its methods may be called from anywhere.
+type Sandbox struct {
+	*lifecycle // listen, listenPacket, serve, serveHTTP, onClose, done (lifecycle.go)
+
+	cfg       Config
+	authority *ca
+	token     string
+	started   time.Time
+	account   string // ID of the account that owns every zone
+
+	places              places // where each service listens
+	apiPlain, controlAt string // where the API without TLS and the control address listen
+
+	mu            sync.Mutex // guards the following
+	zones         []*zone
+	tokens        map[string]*token // by value
+	wan4, wan6    netip.Addr
+	underAttack   bool
+	securityLevel string // what it is when not under attack
+	securitySet   time.Time
+	duckUp        bool
+	duckHosts     map[string][]netip.Addr // "myhome" → what myhome.duckdns.org answers
+	faults        []Fault
+	calls         map[string]int // API calls by effect: "list", "batch", …
+}
+
+// SetWAN gives the home another public address. The zero Addr takes the
+// family away.
+func (s *Sandbox) SetWAN(f4, f6 netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wan4, s.wan6 = f4, f6
+}
+
+// WAN returns the home's public addresses; a zero Addr means that the home
+// has none of the family.
+func (s *Sandbox) WAN() (f4, f6 netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wan4, s.wan6
+}
+
+// SetDuckDNS takes Duck DNS down or brings it back.
+func (s *Sandbox) SetDuckDNS(up bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.duckUp = up
+}
+
+// SetUnderAttack switches Cloudflare's Under Attack mode.
+func (s *Sandbox) SetUnderAttack(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.underAttack = on
+}
+
+// AddFault makes a service misbehave from now on.
+func (s *Sandbox) AddFault(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, f)
+}
+
+// ClearFaults makes every service well again.
+func (s *Sandbox) ClearFaults() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
+// Calls returns how many API calls were made so far, by effect.
+func (s *Sandbox) Calls() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	calls := make(map[string]int, len(s.calls))
+	for effect, n := range s.calls {
+		calls[effect] = n
+	}
+	return calls
+}
+
+// takeFault returns the fault that is due on an effect, and uses it up.
+func (s *Sandbox) takeFault(on string) (Fault, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, f := range s.faults {
+		if f.On != on {
+			continue
+		}
+		if f.Times == 1 {
+			s.faults = append(s.faults[:i:i], s.faults[i+1:]...)
+		} else if f.Times > 1 {
+			s.faults[i].Times--
+		}
+		return f, true
+	}
+	return Fault{}, false
+}
+
+// recordsAt returns copies of the records at a name, of all types, in the
+// order of their creation, and the zone that holds the name.
+func (s *Sandbox) recordsAt(name string) (records []record, in zone, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, z := range s.zones {
+		if name != z.Name && !hasSuffixLabel(name, z.Name) {
+			continue
+		}
+		for _, r := range z.Records {
+			if r.Name == name {
+				records = append(records, *r)
+			}
+		}
+		in = *z
+		in.Records = nil
+		return records, in, true
+	}
+	return nil, zone{}, false
+}
+
+func hasSuffixLabel(name, zone string) bool {
+	return len(name) > len(zone) && name[len(name)-len(zone)-1] == '.' && name[len(name)-len(zone):] == zone
+}
