@@ -123,11 +123,11 @@ func (a arrow) forbids(dir, imported string) bool {
 			return false
 		}
 	}
-	switch {
-	case a.to == outside:
+	switch a.to {
+	case outside:
 		first, _, _ := strings.Cut(imported, "/")
 		return strings.Contains(first, ".")
-	case a.to == module+"/":
+	case module + "/":
 		return strings.HasPrefix(imported, a.to) && imported != module+"/ddns"
 	default:
 		return imported == a.to || strings.HasPrefix(imported, a.to+"/")

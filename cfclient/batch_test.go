@@ -166,8 +166,7 @@ func TestAnIDThatIsNoneIsNotSent(t *testing.T) {
 }
 
 func TestAStaleConnectionDoesNotCostAWrite(t *testing.T) {
-	var api *fake
-	api = serve(t, func(w http.ResponseWriter, r *http.Request) {
+	api := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		answer(w, 200, resultOf(`{"deletes":[{"id":"`+recordID(1)+`"}]}`))
 	})
 	c := api.client(t)

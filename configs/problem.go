@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // Problem is one thing that is wrong with the configuration.
@@ -82,7 +84,7 @@ func nearest(given string, known []string) string {
 	}
 	best, bestDistance := "", max(2, len(lastPart(given))/3)+1
 	for _, k := range known {
-		d := distance(given, k)
+		d := levenshtein.ComputeDistance(given, k)
 		if lastPart(given) == lastPart(k) {
 			d = min(d, 1)
 		}
@@ -94,25 +96,3 @@ func nearest(given string, known []string) string {
 }
 
 func lastPart(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
-
-// distance counts the letters to insert, delete or replace between two words
-// (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}

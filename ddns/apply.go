@@ -2,6 +2,7 @@ package ddns
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -32,12 +33,11 @@ type Rollback interface {
 }
 
 // Apply sends the changes, one batch a zone up to the plan's limit, zones side
-// by side. With halve, a refused batch is split until the refused record
-// stands alone and all others are written. Nothing is ever sent twice.
+// by side. After a refused batch nothing more is sent to its zone; with halve,
+// it is split until the refused record stands alone and all others are
+// written. Nothing is ever sent twice.
 func Apply(ctx context.Context, api API, rollback Rollback, changes []Change, found Found, halve bool) ([]Receipt, Found) {
-	if err := keepHops(rollback, changes); err != nil {
-		return receipts(changes, Planned, err), found
-	}
+	changes, all := keepHops(rollback, changes)
 	var zones []string
 	byZone := map[string][]Change{}
 	for _, c := range changes {
@@ -53,7 +53,6 @@ func Apply(ctx context.Context, api API, rollback Rollback, changes []Change, fo
 		writing.Go(func() { writers[i].write(ctx, units(byZone[id])) })
 	}
 	writing.Wait()
-	var all []Receipt
 	for _, w := range writers {
 		all = append(all, w.receipts...)
 		for _, result := range w.results {
@@ -66,9 +65,10 @@ func Apply(ctx context.Context, api API, rollback Rollback, changes []Change, fo
 	return all, found
 }
 
-// keepHops puts the records that will be replaced into a rollback file. Where
-// none can be written, nothing is changed.
-func keepHops(rollback Rollback, changes []Change) error {
+// keepHops puts the records that will be replaced into a rollback file, and
+// returns the changes to send. Where no file can be written the names with a
+// CNAME stay as they are; a receipt says why.
+func keepHops(rollback Rollback, changes []Change) (send []Change, kept []Receipt) {
 	var records []Record
 	for _, c := range changes {
 		if c.Op == Replace {
@@ -76,29 +76,44 @@ func keepHops(rollback Rollback, changes []Change) error {
 		}
 	}
 	if len(records) == 0 {
-		return nil
+		return changes, nil
 	}
-	if rollback == nil {
-		return &Error{Kind: Rejected, Op: "keep the old CNAMEs", Hint: "set state: to a directory that can be written", Err: fmt.Errorf("there is no place for a rollback file, so nothing was changed")}
+	err := errors.New("there is no place for a rollback file")
+	if rollback != nil {
+		_, err = rollback.Keep(records)
 	}
-	if _, err := rollback.Keep(records); err != nil {
-		return &Error{Kind: Rejected, Op: "keep the old CNAMEs", Hint: "set state: to a directory that can be written", Err: fmt.Errorf("%w; nothing was changed", err)}
+	if err == nil {
+		return changes, nil
 	}
-	return nil
+	err = &Error{Kind: Rejected, Op: "keep the old CNAME", Hint: "set state: to a directory that can be written",
+		Err: fmt.Errorf("%w; it stays as it is", err)}
+	for _, c := range changes {
+		if slices.ContainsFunc(records, func(r Record) bool { return r.Name == c.Target.Name }) {
+			kept = append(kept, Receipt{Change: c, State: Planned, Err: err})
+		} else {
+			send = append(send, c)
+		}
+	}
+	return send, kept
 }
 
-// units groups the changes of a zone by name: what happens at one name belongs
-// in one transaction.
+// units groups the changes of a zone: what becomes of one record, and what
+// takes the place of one CNAME, belongs in one transaction.
 func units(changes []Change) [][]Change {
 	var grouped [][]Change
 	for _, c := range changes {
-		if n := len(grouped); n > 0 && grouped[n-1][0].Target.Name == c.Target.Name {
+		if n := len(grouped); n > 0 && together(grouped[n-1][0], c) {
 			grouped[n-1] = append(grouped[n-1], c)
 		} else {
 			grouped = append(grouped, []Change{c})
 		}
 	}
 	return grouped
+}
+
+// together reports whether a change must not be made without the first of a unit.
+func together(first, c Change) bool {
+	return first.Target.Key() == c.Target.Key() || first.Op == Replace && first.Target.Name == c.Target.Name
 }
 
 // writer sends the changes of one zone.
@@ -108,8 +123,14 @@ type writer struct {
 	halve    bool
 	receipts []Receipt
 	results  []BatchResult
-	doubt    bool
+	refused  int  // batches
+	doubt    bool // the zone must be read before anything is believed of it
 }
+
+// refusedMost is how many batches of a zone may be refused in one round while
+// we look for the record that is refused: the limit on calls is shared with
+// the dashboard. What is then left is looked through in later rounds.
+const refusedMost = 40
 
 // write sends the units in batches of the plan's limit. After an answer that
 // did not come nothing more is sent: what is true must be read first.
@@ -146,17 +167,8 @@ func (w *writer) send(ctx context.Context, part [][]Change) error {
 		w.doubt = true
 		w.receipts = append(w.receipts, receipts(changes, Doubtful, err)...)
 		return err
-	case KindOf(err) == Rejected || KindOf(err) == Conflict:
-		w.doubt = true
-		if w.halve && len(part) > 1 {
-			if err := w.send(ctx, part[:len(part)/2]); err != nil {
-				w.receipts = append(w.receipts, receipts(slices.Concat(part[len(part)/2:]...), Planned, err)...)
-				return err
-			}
-			return w.send(ctx, part[len(part)/2:])
-		}
-		w.receipts = append(w.receipts, receipts(changes, RefusedChange, err)...)
-		return nil
+	case mayHalve(err):
+		return w.split(ctx, part, err)
 	case KindOf(err) == TokenRefused || KindOf(err) == NotPermitted:
 		w.receipts = append(w.receipts, receipts(changes, RefusedChange, err)...)
 		return err
@@ -164,6 +176,29 @@ func (w *writer) send(ctx context.Context, part [][]Change) error {
 		w.receipts = append(w.receipts, receipts(changes, Planned, err)...)
 		return err
 	}
+}
+
+// split deals with a refused batch.
+func (w *writer) split(ctx context.Context, part [][]Change, refusal error) error {
+	w.doubt = true
+	w.refused++
+	half := len(part) / 2
+	switch {
+	case half == 0 || !w.halve:
+		w.receipts = append(w.receipts, receipts(slices.Concat(part...), RefusedChange, refusal)...)
+		if w.halve {
+			return nil
+		}
+		return refusal
+	case w.refused >= refusedMost:
+		w.receipts = append(w.receipts, receipts(slices.Concat(part...), Planned, refusal)...)
+		return refusal
+	}
+	if err := w.send(ctx, part[:half]); err != nil {
+		w.receipts = append(w.receipts, receipts(slices.Concat(part[half:]...), Planned, err)...)
+		return err
+	}
+	return w.send(ctx, part[half:])
 }
 
 func receipts(changes []Change, state ReceiptState, err error) []Receipt {
@@ -208,6 +243,9 @@ func settleDoubt(made []Receipt, found Found) []Receipt {
 
 // isMade reports whether the records show the change.
 func isMade(c Change, z ZoneFacts) bool {
+	if c.Drill {
+		return false // it changes nothing that could be seen
+	}
 	records := z.at(c.Target.Name)
 	if c.Before != nil && c.Op != Update && hasID(records, c.Before.ID) {
 		return false

@@ -2,6 +2,7 @@ package ddns
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ const (
 	CodeAlone        Code = "alone"         // one source decides, no consensus
 	CodeRosterThin   Code = "roster-thin"   // one more silent operator would leave no quorum
 	CodeToken        Code = "token-refused" // the token is not accepted
+	CodeTokenExpires Code = "token-expires" // the token ends within two weeks
 	CodePermission   Code = "permission"    // the token may not do this
 	CodeNoZone       Code = "no-zone"       // no zone of the token holds the name
 	CodeUnreachable  Code = "unreachable"   // Cloudflare's API does not answer
@@ -79,6 +81,9 @@ func condition(code Code, name, title, hint string) Condition {
 	if !ok {
 		severity = Warning
 	}
+	if severity == Alarm && hint == "" {
+		hint = "run: cfddns check shows what is missing"
+	}
 	return Condition{Code: code, Severity: severity, Name: name, Title: title, Hint: hint}
 }
 
@@ -115,9 +120,23 @@ func Assess(r Round, before []Condition) []Condition {
 	for _, o := range r.Outcomes {
 		raised = append(raised, assessOutcome(o)...)
 	}
+	raised = append(raised, assessDrills(r.Receipts)...)
 	raised = append(raised, assessProofs(r.Proofs)...)
 	raised = append(raised, r.LeftBehind...)
+	raised = append(raised, r.TokenEnd.assess(r.Started)...)
 	return settle(raised, before, r.Started)
+}
+
+// assess says what is wrong after a round. While the clock is wrong
+// certificates look invalid: that is then the one thing to say, and what
+// stood before still stands.
+func (r *Runner) assess(round Round, before []Condition) []Condition {
+	if r.Built.IsZero() || !round.Started.Before(r.Built) {
+		return Assess(round, before)
+	}
+	c := condition(CodeClock, "", fmt.Sprintf("the clock says %s, before this program was built: certificates look invalid, and nothing can be published", round.Started.UTC().Format(time.DateOnly)),
+		"set the clock (systemctl status systemd-timesyncd); cfddns goes on by itself once it is right")
+	return settle(append(slices.Clone(before), c), before, round.Started)
 }
 
 // settle sorts the conditions, drops repetitions, and dates them.
@@ -189,18 +208,33 @@ func assessZones(f Found) (raised []Condition) {
 }
 
 // assessOutcome says what keeps a target from being right. What stands in the
-// way of all targets alike is said once.
+// way of all targets of the token, of a zone or of a name alike is said once.
 func assessOutcome(o Outcome) []Condition {
-	switch {
-	case o.Code == "":
+	switch o.Code {
+	case "":
 		return nil
-	case o.Code == CodeToken || o.Code == CodeUnreachable || o.Code == CodeLimited:
+	case CodeToken, CodeUnreachable, CodeLimited:
 		return []Condition{condition(o.Code, "", o.Why, o.Hint)}
-	case o.Code == CodeShared && o.State != Refused:
-		return []Condition{condition(o.Code, o.Target.Key(), o.Hint, "")}
-	default:
-		return []Condition{condition(o.Code, o.Target.Key(), o.Why, o.Hint)}
+	case CodePermission, CodeUncertain:
+		return []Condition{condition(o.Code, o.Zone, o.Why, o.Hint)}
+	case CodeCNAME, CodeNotOurs, CodeNoZone:
+		return []Condition{condition(o.Code, o.Target.Name, o.Why, o.Hint)}
+	case CodeShared:
+		if o.State != Refused { // it is kept, and only the others are to be spoken of
+			return []Condition{condition(o.Code, o.Target.Key(), o.Hint, "")}
+		}
 	}
+	return []Condition{condition(o.Code, o.Target.Key(), o.Why, o.Hint)}
+}
+
+// assessDrills says if the token turned out to be unable to write.
+func assessDrills(made []Receipt) (raised []Condition) {
+	for _, rc := range made {
+		if rc.Change.Drill && rc.State == RefusedChange {
+			raised = append(raised, condition(codeOf(rc.Err), rc.Change.Zone.Name, "the next change of address would be refused: "+rc.Err.Error(), HintOf(rc.Err)))
+		}
+	}
+	return raised
 }
 
 // assessProofs says which names the world sees otherwise.
@@ -210,7 +244,9 @@ func assessProofs(proofs []Proof) (raised []Condition) {
 		case ProofContradicted:
 			raised = append(raised, condition(CodeContradicted, p.Target.Key(), p.Why, p.Hint))
 		case ProofUnasked:
-			raised = append(raised, condition(CodeUnproved, p.Target.Key(), p.Why, p.Hint))
+			if p.By != "edge" { // it can only contradict
+				raised = append(raised, condition(CodeUnproved, p.Target.Key(), p.Why, p.Hint))
+			}
 		case ProofSeen:
 		}
 	}

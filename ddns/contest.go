@@ -14,30 +14,29 @@ const (
 // Contest is what is remembered of a record that somebody else moves away
 // from what we confirmed.
 type Contest struct {
-	PutBack int       // how often it was put back
+	PutBack int       // how often it was put back since the last day of peace
 	LastPut time.Time // when it was last put back
 	Moved   time.Time // when it was found moved again; zero if it stands
 	Theirs  string    // what it was moved to
 }
 
+// peace reports whether the record stood for a day, as far as is known. A
+// clock that was set back has no memory of a contest.
+func (c Contest) peace(now time.Time) bool {
+	return c.PutBack == 0 || now.Before(c.LastPut) || c.Moved.IsZero() && now.Sub(c.LastPut) >= contestWindow
+}
+
 // contested reports until when a record found moved is left as it is. The
 // zero time means: put it back now.
 func (c Contest) contested(now time.Time) (until time.Time) {
-	if c.PutBack == 0 || now.Sub(c.LastPut) >= contestWindow && c.Moved.IsZero() || now.Before(c.LastPut) {
+	if c.peace(now) {
 		return time.Time{}
 	}
-	moved := c.Moved
-	if moved.IsZero() || moved.After(now) {
-		moved = now
+	until = c.moved(c.Theirs, now).Moved.Add(doubled(contestFirst, c.PutBack, contestLongest))
+	if !until.After(now) {
+		return time.Time{}
 	}
-	wait := contestFirst
-	for range c.PutBack - 1 {
-		wait = min(wait*2, contestLongest)
-	}
-	if until = moved.Add(wait); until.After(now) {
-		return until
-	}
-	return time.Time{}
+	return until
 }
 
 // moved returns the contest after the record was found moved to theirs.
@@ -49,11 +48,18 @@ func (c Contest) moved(theirs string, now time.Time) Contest {
 	return c
 }
 
+// stands returns the contest after the record was found as we left it.
+func (c Contest) stands() Contest {
+	c.Moved, c.Theirs = time.Time{}, ""
+	return c
+}
+
 // putBack returns the contest after we restored the record.
 func (c Contest) putBack(now time.Time) Contest {
-	if now.Sub(c.LastPut) >= contestWindow && c.Moved.IsZero() {
-		c.PutBack = 0 // a day of peace ends a contest
+	if c.peace(now) {
+		c.PutBack = 0
 	}
-	c.PutBack, c.LastPut, c.Moved = c.PutBack+1, now, time.Time{}
+	c = c.stands()
+	c.PutBack, c.LastPut = c.PutBack+1, now
 	return c
 }

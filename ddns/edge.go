@@ -1,5 +1,7 @@
 package ddns
 
+import "fmt"
+
 // EdgeAnswer is what Cloudflare's edge answered when it was asked for a page
 // of a proxied name.
 type EdgeAnswer struct {
@@ -11,4 +13,16 @@ type EdgeAnswer struct {
 	Challenge       bool   // a page that asks for a browser, shown to what is none
 	Cloudflare      bool   // the answer came through Cloudflare, whoever wrote it
 	Location        string // where a redirect points; it was not followed
+}
+
+// excuse says why an answer tells nothing of the record.
+func (a EdgeAnswer) excuse() string {
+	switch {
+	case a.Challenge:
+		return "the edge asks for a browser, so it says nothing of the record"
+	case a.CloudflareError != 0:
+		return fmt.Sprintf("the edge answers %d: that is between it and the origin, and says nothing of the record", a.CloudflareError)
+	default:
+		return "the answer did not come through Cloudflare"
+	}
 }

@@ -12,16 +12,24 @@ import (
 const (
 	// vetoVoices still naming what is published hold up a change…
 	vetoVoices = 2
-	// …until the same operators have said the same in vetoRounds rounds over vetoLongest.
+	// …until a steady majority has said it in vetoRounds rounds over vetoLongest.
 	vetoRounds  = 6
 	vetoLongest = 10 * time.Minute
 
-	// dampAfter changes within dampWindow damp the next one: it must be said
-	// by two rounds, dampApart from each other, and waits at most dampLongest.
+	// dampAfter changes within dampWindow damp the next ones, until dampWindow
+	// passes without any: each must be said by two rounds, dampApart from each
+	// other, and waits at most dampLongest.
 	dampAfter   = 3
 	dampWindow  = 10 * time.Minute
 	dampApart   = 5 * time.Second
 	dampLongest = 15 * time.Minute
+
+	// lapseMost is the most that the time between two rounds counts for a
+	// guard: no clock that jumps ahead, and no long silence, ends a guard alone.
+	lapseMost = vetoLongest / (vetoRounds - 1)
+	// lapseUnknown is what it counts when the clock was set back: rounds follow
+	// each other no faster while a guard holds.
+	lapseUnknown = paceGuard
 )
 
 // Decision is what is done about a verdict.
@@ -72,17 +80,19 @@ type Holding struct {
 
 // Veto is a change that operators hold up by still naming what is published.
 type Veto struct {
-	Said   string // the change and its opponents, spelled out
-	Since  time.Time
-	Rounds int
+	Said   string    // the address that the majority names
+	Since  time.Time // when it was first held up; moved along when the clock is set
+	Last   time.Time // when it was last held up
+	Rounds int       // in which it was held up
 }
 
 // Damped is a change that waits because there were many.
 type Damped struct {
 	Address   netip.Addr
-	Dissent   []string  // operators that said something else at the first time
-	Since     time.Time // when damping first held a change of this run
-	Last      time.Time // when Address was last counted
+	Dissent   []string  // operators that said something else when Address was first counted
+	Since     time.Time // when damping first held a change; moved along when the clock is set
+	Seen      time.Time // the latest round that was damped
+	Last      time.Time // when Address was last counted; moved along as Since is
 	Confirmed int       // rounds that named Address, dampApart from each other
 }
 
@@ -94,19 +104,25 @@ func Hold(v Verdict, published []netip.Addr, m FamilyMemory, now time.Time) (Hol
 		h.Guard = AgreeGuard
 		return h, m
 	}
+	h.Decision = Publish
 	m.Overruled = stillOverruled(m.Overruled, v)
 	if !isChange(v.Address, published) {
-		h.Decision = Publish
 		m.Veto, m.Damped = Veto{}, Damped{}
 		return h, m
 	}
-	if h, m = holdVeto(h, v, published, m, now); h.Guard != NoGuard {
-		return h, m
+	// Both guards count every round, so that one does not begin where the
+	// other ends.
+	objectors, weight := opponents(v, published, m.Overruled)
+	m = veto(m, v.Address, objectors, weight, now)
+	m = damp(m, v, now)
+	switch {
+	case m.Veto.Rounds > 0:
+		h.Decision, h.Guard, h.Until = Wait, VetoGuard, m.Veto.Since.Add(vetoLongest)
+		h.Why = fmt.Sprintf("%s; %s still name what is published, so the change waits", v.Why, strings.Join(objectors, ", "))
+	case m.Damped.holds():
+		h.Decision, h.Guard, h.Until = Wait, DampGuard, m.Damped.Since.Add(dampLongest)
+		h.Why = fmt.Sprintf("%s; the address keeps changing, so the change must be said twice", v.Why)
 	}
-	if h, m = holdDamped(h, v, m, now); h.Guard != NoGuard {
-		return h, m
-	}
-	h.Decision = Publish
 	return h, m
 }
 
@@ -116,42 +132,64 @@ func isChange(a netip.Addr, published []netip.Addr) bool {
 }
 
 // opponents are the operators, in good standing, that still name what is
-// published instead of the verdict's address, and their weight.
+// published instead of the verdict's address, and how many voices they are.
 func opponents(v Verdict, published []netip.Addr, overruled []string) (names []string, weight int) {
+	plainDNS := 0
 	for _, voice := range v.Voices {
 		if voice.Address == v.Address || !slices.Contains(published, voice.Address) {
 			continue
 		}
-		loud := slices.DeleteFunc(slices.Clone(voice.Operators), func(o string) bool { return slices.Contains(overruled, o) })
-		names = append(names, loud...)
-		weight = max(weight, min(len(loud), voice.Weight))
+		for _, operator := range voice.Operators {
+			switch {
+			case slices.Contains(overruled, operator):
+				continue
+			case slices.Contains(voice.PlainDNS, operator):
+				plainDNS = 1
+			default:
+				weight++
+			}
+			names = append(names, operator)
+		}
 	}
 	slices.Sort(names)
-	return names, weight
+	return names, weight + plainDNS
 }
 
-// holdVeto lets the incumbent object: while two voices still name what is
-// published, something is odd about the line, and a change waits. Two stale
-// operators cannot hold it for ever.
-func holdVeto(h Holding, v Verdict, published []netip.Addr, m FamilyMemory, now time.Time) (Holding, FamilyMemory) {
-	names, weight := opponents(v, published, m.Overruled)
+// veto lets the incumbent object: while two voices still name what is
+// published, something is odd about the line, and a change waits. A majority
+// that stays with its answer is believed in the end, and who held it up loses
+// the veto until it agrees. It does not matter whether those who object are the
+// same every time, or two of many could hold up a change by turns for ever.
+func veto(m FamilyMemory, address netip.Addr, objectors []string, weight int, now time.Time) FamilyMemory {
 	if weight < vetoVoices {
 		m.Veto = Veto{}
-		return h, m
+		return m
 	}
-	said := fmt.Sprintf("%s against %s", v.Address, strings.Join(names, ", "))
-	if m.Veto.Said != said || now.Before(m.Veto.Since) {
-		m.Veto = Veto{Said: said, Since: now}
+	if m.Veto.Said != address.String() {
+		m.Veto = Veto{Said: address.String(), Since: now, Last: now}
 	}
+	m.Veto.Since = began(m.Veto.Since, m.Veto.Last, now)
+	m.Veto.Last = now
 	m.Veto.Rounds++
 	if m.Veto.Rounds >= vetoRounds && now.Sub(m.Veto.Since) >= vetoLongest {
-		m.Overruled = append(slices.Clone(m.Overruled), names...)
+		m.Overruled = append(slices.Clone(m.Overruled), objectors...)
 		m.Veto = Veto{}
-		return h, m
 	}
-	h.Decision, h.Guard, h.Until = Wait, VetoGuard, m.Veto.Since.Add(vetoLongest)
-	h.Why = fmt.Sprintf("%s; %s still name what is published, so the change waits", v.Why, strings.Join(names, ", "))
-	return h, m
+	return m
+}
+
+// began moves the beginning of a hold along by the part of the time between
+// two rounds that counts for no guard.
+func began(since, last, now time.Time) time.Time {
+	gap := now.Sub(last)
+	lived := min(gap, lapseMost)
+	if gap < 0 {
+		lived = lapseUnknown
+	}
+	if since = since.Add(gap - lived); since.After(now) {
+		return now
+	}
+	return since
 }
 
 // stillOverruled gives operators their veto back once they agree.
@@ -163,31 +201,52 @@ func stillOverruled(overruled []string, v Verdict) []string {
 	})
 }
 
-// holdDamped slows down an address that flaps between two lines. A true change
-// is written after two rounds that say so, and after dampLongest whatever is said.
-func holdDamped(h Holding, v Verdict, m FamilyMemory, now time.Time) (Holding, FamilyMemory) {
-	if len(recent(m.Changes, now, dampWindow)) < dampAfter {
+// damp slows down an address that flaps between two lines. A true change is
+// written after two rounds that say so, and after dampLongest whatever is said.
+func damp(m FamilyMemory, v Verdict, now time.Time) FamilyMemory {
+	if !flapping(m.Changes, now) {
 		m.Damped = Damped{}
-		return h, m
+		return m
 	}
-	dissent := dissenters(v)
-	d := m.Damped
-	if d.Since.IsZero() || now.Before(d.Since) {
-		d.Since = now
+	d, dissent := m.Damped, dissenters(v)
+	if d.Confirmed <= 0 {
+		d = Damped{Since: now, Seen: now}
 	}
+	d.Since, d.Last, d.Seen = began(d.Since, d.Seen, now), began(d.Last, d.Seen, now), now
 	switch {
-	case d.Address != v.Address || !subset(dissent, d.Dissent) || now.Before(d.Last):
-		d = Damped{Address: v.Address, Dissent: dissent, Since: d.Since, Last: now, Confirmed: 1}
+	case d.Address != v.Address || !subset(dissent, d.Dissent):
+		d.Address, d.Dissent, d.Last, d.Confirmed = v.Address, dissent, now, 1
 	case now.Sub(d.Last) >= dampApart:
 		d.Last, d.Confirmed = now, d.Confirmed+1
 	}
 	m.Damped = d
-	if d.Confirmed >= 2 || now.Sub(d.Since) >= dampLongest {
-		return h, m
+	return m
+}
+
+// holds reports whether the change has to wait on.
+func (d Damped) holds() bool {
+	return d.Confirmed == 1 && d.Seen.Sub(d.Since) < dampLongest
+}
+
+// flapping reports whether the next change is damped: dampAfter of them came
+// within dampWindow, and since then no dampWindow passed without one.
+func flapping(changes []time.Time, now time.Time) bool {
+	if len(changes) < dampAfter {
+		return false
 	}
-	h.Decision, h.Guard, h.Until = Wait, DampGuard, d.Since.Add(dampLongest)
-	h.Why = fmt.Sprintf("%s; the address changed %d times within %s, so the change must be said twice", v.Why, len(recent(m.Changes, now, dampWindow)), dampWindow)
-	return h, m
+	last := changes[len(changes)-1]
+	return !last.After(now) && now.Sub(last) < dampWindow
+}
+
+// changed returns the changes with one more, now. At most dampAfter of them are
+// kept: fewer than that are no flapping, and once it began the last one says
+// when it ends.
+func changed(changes []time.Time, now time.Time) []time.Time {
+	if !flapping(changes, now) {
+		changes = recent(changes, now, dampWindow)
+	}
+	changes = append(slices.Clone(changes), now)
+	return changes[max(0, len(changes)-dampAfter):]
 }
 
 // dissenters are the operators that named another address than the verdict's.
@@ -206,7 +265,8 @@ func subset(a, b []string) bool {
 }
 
 // Final reports whether vote and hold can no longer come out otherwise,
-// whatever the outstanding sources may still say.
+// whatever the outstanding sources may still say. It relies on the rule that
+// no more operators are asked than the roster has.
 func Final(r Roster, observations []Observation, outstanding []Source, published []netip.Addr, m FamilyMemory, now time.Time) bool {
 	if r.Alone() {
 		return len(observations) > 0
@@ -215,7 +275,7 @@ func Final(r Roster, observations []Observation, outstanding []Source, published
 	firm := slices.DeleteFunc(slices.Clone(observations), func(o Observation) bool {
 		return slices.Contains(pending, o.Operator) // it may yet contradict itself
 	})
-	v := Vote(r, firm)
+	v := count(r, firm)
 	if v.State != Agreed {
 		return false
 	}
@@ -224,14 +284,5 @@ func Final(r Roster, observations []Observation, outstanding []Source, published
 	}
 	_, weight := opponents(v, published, m.Overruled)
 	loud := slices.DeleteFunc(pending, func(o string) bool { return slices.Contains(m.Overruled, o) })
-	return weight+len(loud) < vetoVoices && len(recent(m.Changes, now, dampWindow)) < dampAfter
-}
-
-func operatorsOf(sources []Source) (names []string) {
-	for _, s := range sources {
-		if s.Class != Witness && !slices.Contains(names, s.Operator) {
-			names = append(names, s.Operator)
-		}
-	}
-	return names
+	return weight+len(loud) < vetoVoices && !flapping(m.Changes, now)
 }

@@ -65,8 +65,7 @@ func under(host, suffix string) bool {
 // hopOf returns the DDNS service a CNAME's target belongs to, or why the
 // CNAME is not to be replaced.
 func hopOf(name, target string) (service string, err error) {
-	first, _, _ := strings.Cut(name, ".")
-	if strings.HasPrefix(first, "_") {
+	if strings.HasPrefix(name, "_") || strings.Contains(name, "._") {
 		return "", fmt.Errorf("names that begin with _ prove something to a service; the CNAME to %s stays", target)
 	}
 	for _, h := range notHops {
@@ -106,6 +105,11 @@ type Resolver interface {
 	Lookup(ctx context.Context, family Family, host string) ([]netip.Addr, error)
 }
 
+// pointsTo is the host that a CNAME leads to, in the form in which names are compared.
+func pointsTo(cname Record) string {
+	return strings.TrimSuffix(strings.ToLower(cname.Content), ".")
+}
+
 // hopTargets are the hosts that CNAMEs at the targets' names lead to, if they
 // are DDNS hosts; sorted, each once.
 func hopTargets(targets []Target, found Found) []string {
@@ -119,8 +123,9 @@ func hopTargets(targets []Target, found Found) []string {
 			if r.Type != "CNAME" {
 				continue
 			}
-			if _, err := hopOf(r.Name, r.Content); err == nil && !slices.Contains(hosts, r.Content) {
-				hosts = append(hosts, r.Content)
+			host := pointsTo(r)
+			if _, err := hopOf(r.Name, host); err == nil && !slices.Contains(hosts, host) {
+				hosts = append(hosts, host)
 			}
 		}
 	}
@@ -150,7 +155,9 @@ func WatchHops(ctx context.Context, resolver Resolver, targets []Target, found F
 	for _, h := range answers {
 		h.Last = seen[h.Target]
 		if h.Err == nil {
-			seen[h.Target] = HopSeen{Addresses: h.Answers, At: now}
+			// Whose address it was then is still known, also in a round that knows no address.
+			here := h.Last.Here && slices.Equal(h.Last.Addresses, h.Answers)
+			seen[h.Target] = HopSeen{Addresses: h.Answers, Here: here, At: now}
 		}
 		hops[h.Target] = h
 	}
@@ -188,6 +195,8 @@ func (h Hop) state(home []netip.Addr) (state HopState, evidence string) {
 		return HopElsewhere, fmt.Sprintf("%s answers %s", h.Target, join(h.Answers))
 	case h.Last.Here || slices.ContainsFunc(h.Last.Addresses, is):
 		return HopHere, fmt.Sprintf("%s is dark, and last answered this home's address, %s, at %s", h.Target, join(h.Last.Addresses), h.Last.At.UTC().Format(time.RFC3339))
+	case h.Err == nil:
+		return HopDark, "the host it leads to was not asked yet"
 	default:
 		return HopDark, fmt.Sprintf("%s does not answer (%v)", h.Target, h.Err)
 	}

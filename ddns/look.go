@@ -17,6 +17,7 @@ type ZoneFacts struct {
 	Names   []string
 	Whole   bool
 	ReadAt  time.Time // zero: must be read before it is believed
+	SeenAt  time.Time // when the zone itself, its state and nameservers, was last read
 }
 
 // Found is what is known of Cloudflare's side. An error stands beside the
@@ -58,7 +59,12 @@ func (z ZoneFacts) covers(names []string) bool {
 // used as they are; recheck 0 reads everything afresh. Zones are read side by
 // side, and one that cannot be read does not hold up the others.
 func Look(ctx context.Context, api API, names []string, known Found, recheck time.Duration, now time.Time) Found {
-	found := locate(ctx, api, names, known)
+	fresh := func(z ZoneFacts) bool {
+		return recheck > 0 && !z.ReadAt.IsZero() && now.Sub(z.ReadAt) < recheck && !now.Before(z.ReadAt)
+	}
+	found := locate(ctx, api, names, known, func(z ZoneFacts) bool {
+		return !fresh(z) && (!z.serves() || doubtful(known.Failed[z.Zone.Name]) || now.Sub(z.SeenAt).Abs() >= zoneRecheck)
+	}, now)
 	byZone := map[string][]string{}
 	for _, name := range names {
 		if z, ok := found.zoneOf(name); ok && !slices.Contains(byZone[z.Zone.Name], name) {
@@ -70,12 +76,11 @@ func Look(ctx context.Context, api API, names []string, known Found, recheck tim
 	for i, z := range found.Zones {
 		wanted := byZone[z.Zone.Name]
 		slices.Sort(wanted)
-		fresh := recheck > 0 && !z.ReadAt.IsZero() && now.Sub(z.ReadAt) < recheck && !now.Before(z.ReadAt)
-		if len(wanted) == 0 || fresh && z.covers(wanted) {
+		if len(wanted) == 0 || fresh(z) && z.covers(wanted) {
 			continue
 		}
 		reading.Go(func() {
-			read, err := readZone(ctx, api, z.Zone, wanted, now)
+			read, err := readZone(ctx, api, z, wanted, now)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -90,9 +95,26 @@ func Look(ctx context.Context, api API, names []string, known Found, recheck tim
 	return found
 }
 
-// locate finds the zone of each name. The zones of the token are listed once;
-// which of them holds a name is then a matter of walking up its labels.
-func locate(ctx context.Context, api API, names []string, known Found) Found {
+// zoneRecheck is how long a zone that serves is believed to be as it was: its
+// plan, its nameservers, that it is not paused.
+const zoneRecheck = 24 * time.Hour
+
+// serves reports whether the world asks Cloudflare for the zone.
+func (z ZoneFacts) serves() bool {
+	return !z.Zone.Paused && z.Zone.Type != "partial" && (z.Zone.Status == "active" || z.Zone.Status == "")
+}
+
+// doubtful reports whether an error says that the zone itself may be gone, and
+// not only that nobody answers.
+func doubtful(err error) bool {
+	k := KindOf(err)
+	return k == Conflict || k == NotPermitted || k == NoZone
+}
+
+// locate finds the zone of each name. The zones of the token are listed only
+// if a name has none yet, or what is known of one is old; which of them holds
+// a name is then a matter of walking up its labels.
+func locate(ctx context.Context, api API, names []string, known Found, old func(ZoneFacts) bool, now time.Time) Found {
 	found := Found{Missing: map[string]error{}, Failed: map[string]error{}}
 	for _, z := range known.Zones {
 		if slices.ContainsFunc(names, z.Zone.Owns) {
@@ -103,26 +125,43 @@ func locate(ctx context.Context, api API, names []string, known Found) Found {
 		_, ok := found.zoneOf(name)
 		return ok
 	})
-	if len(homeless) == 0 {
+	if len(homeless) == 0 && !slices.ContainsFunc(found.Zones, old) {
 		return found
 	}
 	zones, err := api.Zones(ctx)
-	for _, name := range homeless {
-		if err != nil {
+	if err != nil { // what is known of the others stands
+		for _, name := range homeless {
 			found.Missing[name] = err
-			continue
 		}
+		return found
+	}
+	return found.relocate(names, zones, now)
+}
+
+// relocate gives each name its zone among those that were listed. What is
+// known of a zone's records stays.
+func (f Found) relocate(names []string, zones []Zone, now time.Time) Found {
+	before := f.Zones
+	f.Zones = nil
+	for _, name := range names {
 		zone, ok := deepest(zones, name)
 		if !ok {
-			found.Missing[name] = noZone(name, len(zones))
+			f.Missing[name] = noZone(name, len(zones))
 			continue
 		}
-		if !slices.ContainsFunc(found.Zones, func(z ZoneFacts) bool { return z.Zone.ID == zone.ID }) {
-			found.Zones = append(found.Zones, ZoneFacts{Zone: zone})
+		same := func(z ZoneFacts) bool { return z.Zone.ID == zone.ID }
+		if slices.ContainsFunc(f.Zones, same) {
+			continue
 		}
+		facts := ZoneFacts{}
+		if i := slices.IndexFunc(before, same); i >= 0 {
+			facts = before[i]
+		}
+		facts.Zone, facts.SeenAt = zone, now
+		f.Zones = append(f.Zones, facts)
 	}
-	slices.SortFunc(found.Zones, func(a, b ZoneFacts) int { return strings.Compare(a.Zone.Name, b.Zone.Name) })
-	return found
+	slices.SortFunc(f.Zones, func(a, b ZoneFacts) int { return strings.Compare(a.Zone.Name, b.Zone.Name) })
+	return f
 }
 
 // deepest returns the zone that holds the name: of a zone and its delegated
@@ -147,12 +186,12 @@ func noZone(name string, zones int) error {
 }
 
 // readZone lists the records of one zone.
-func readZone(ctx context.Context, api API, zone Zone, names []string, now time.Time) (ZoneFacts, error) {
-	listing, err := api.Records(ctx, zone, names)
+func readZone(ctx context.Context, api API, z ZoneFacts, names []string, now time.Time) (ZoneFacts, error) {
+	listing, err := api.Records(ctx, z.Zone, names)
 	if err != nil {
-		return ZoneFacts{}, fmt.Errorf("read %s: %w", zone.Name, err)
+		return ZoneFacts{}, fmt.Errorf("read %s: %w", z.Zone.Name, err)
 	}
-	return ZoneFacts{Zone: zone, Records: listing.Records, Names: names, Whole: listing.Whole, ReadAt: now}, nil
+	return ZoneFacts{Zone: z.Zone, SeenAt: z.SeenAt, Records: listing.Records, Names: names, Whole: listing.Whole, ReadAt: now}, nil
 }
 
 // wrote returns the facts after Cloudflare confirmed changes: what was

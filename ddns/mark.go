@@ -30,19 +30,33 @@ func addMark(comment, owner string, limit int) (with string, ok bool) {
 	return with, true
 }
 
-// keeper names another tool that says it keeps a name, or "".
+// keeper names another tool that says it keeps the record of a type at a name,
+// or "".
 //
-// external-dns marks names by a TXT record:
-// https://kubernetes-sigs.github.io/external-dns/latest/docs/registry/txt/
-func keeper(records []Record) string {
+// external-dns marks names by a TXT record at the name, or since its version
+// 0.12 at TYPE-name: https://kubernetes-sigs.github.io/external-dns/latest/docs/registry/txt/
+// Terraform has no mark of its own; people write it into the comment.
+func keeper(records []Record, name, recordType string) string {
 	for _, r := range records {
 		text := strings.ToLower(strings.Trim(r.Content, `"`))
 		comment := strings.ToLower(r.Comment)
+		ours := r.Name == name && (r.Type == recordType || r.Type == "CNAME")
+		registry := r.Type == "TXT" && (r.Name == name || r.Name == strings.ToLower(recordType)+"-"+name || r.Name == "cname-"+name)
 		switch {
-		case r.Type == "TXT" && strings.HasPrefix(text, "heritage=external-dns"), strings.Contains(comment, "heritage=external-dns"):
+		case registry && strings.HasPrefix(text, "heritage=external-dns"), ours && strings.Contains(comment, "heritage=external-dns"):
 			return "external-dns"
-		case strings.Contains(comment, "terraform"):
+		case ours && strings.Contains(comment, "terraform"):
 			return "Terraform"
+		}
+	}
+	return ""
+}
+
+// foreignMark returns the mark of another owner in a comment, or "".
+func foreignMark(comment, owner string) string {
+	for _, word := range strings.Fields(comment) {
+		if strings.HasPrefix(word, mark("")) && word != mark(owner) && word != markOff {
+			return word
 		}
 	}
 	return ""

@@ -20,8 +20,10 @@ type Memory struct {
 	Refusals map[string]Refusal `json:",omitempty"`
 	// Hops is what the targets of CNAMEs in our way last answered, by host.
 	Hops map[string]HopSeen `json:",omitempty"`
-	// Wrote is when a write was last confirmed, by zone.
+	// Wrote is when a write was last confirmed, or the zone first read, by zone.
 	Wrote map[string]time.Time `json:",omitempty"`
+	// Token is when the token ends.
+	Token TokenEnd
 	// Raised are the conditions that stand.
 	Raised []Condition `json:",omitempty"`
 }
@@ -64,7 +66,7 @@ type HopSeen struct {
 // Refusal is a change that Cloudflare refused. The same change is left out
 // until Until, so that it cannot hold up the others of its zone.
 type Refusal struct {
-	Content string
+	Content string // what the record should have become, spelled out
 	Why     string
 	Hint    string
 	Until   time.Time
@@ -112,7 +114,7 @@ func (fm FamilyMemory) confirm(a netip.Addr, now time.Time) FamilyMemory {
 		return fm
 	}
 	if len(fm.Confirmed) > 0 {
-		fm.Changes = append(recent(fm.Changes, now, dampWindow), now)
+		fm.Changes = changed(fm.Changes, now)
 	}
 	kept := slices.DeleteFunc(slices.Clone(fm.Confirmed), func(o netip.Addr) bool { return o == a })
 	fm.Confirmed = append(kept, a)

@@ -1,7 +1,9 @@
 package ddns
 
 import (
+	"errors"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -24,8 +26,10 @@ const (
 	paceOdd = 5 * time.Minute
 	// paceClock is the wait while the clock is wrong.
 	paceClock = 5 * time.Second
-	// paceGuard is the wait while a guard holds a change.
-	paceGuard = 6 * time.Second
+	// paceGuard is the first wait while a guard holds a change: long enough to
+	// count as a second round. paceGuarded is the longest.
+	paceGuard   = 6 * time.Second
+	paceGuarded = vetoLongest / vetoRounds
 	// paceProof is the wait between questions about what was not yet seen, for proofLongest.
 	paceProof    = 15 * time.Second
 	proofLongest = 5 * time.Minute
@@ -33,43 +37,58 @@ const (
 	retryAfterMost = 10 * time.Minute
 )
 
-// pace remembers how long things have not been right.
+// pace remembers how many rounds were not right since the last one that was.
 type pace struct {
-	dark int // rounds in a row in which nobody was reached
-	odd  int // rounds in a row that were not right for another reason that passes by itself
+	dark    int // in which nobody was reached
+	guarded int // in which a guard held a change
+	odd     int // that were not right for another reason that passes by itself
 }
 
 // after returns the pace after a round, and how long to wait for the next one;
 // zero leaves it to the schedule.
 func (p pace) after(r Round) (pace, time.Duration) {
+	var wait time.Duration
 	switch {
 	case hasCode(r.Conditions, CodeClock):
 		return pace{}, paceClock
 	case r.dark():
-		p = pace{dark: p.dark + 1}
-		return p, jittered(doubled(paceFirst, p.dark, paceDark))
+		p.dark++
+		wait = jittered(doubled(paceFirst, p.dark, paceDark))
 	case r.guarded():
-		return pace{odd: p.odd}, min(paceGuard, paceOdd)
+		p.guarded++
+		wait = min(doubled(paceGuard, p.guarded, paceGuarded), r.guardEnds())
 	case r.passing():
-		p = pace{odd: p.odd + 1}
-		return p, max(jittered(doubled(paceFirst, p.odd, paceOdd)), r.askedToWait())
+		p.odd++
+		wait = jittered(doubled(paceFirst, p.odd, paceOdd))
 	default:
 		return pace{}, 0
 	}
+	return p, max(wait, r.askedToWait())
 }
 
-// dark reports whether no packet got through: every source failed.
+// dark reports whether no packet got through: no source told an address, not
+// even one that is no vote.
 func (r Round) dark() bool {
 	asked := false
 	for _, v := range r.Verdicts {
 		for _, o := range v.Observations {
-			if o.Err == nil {
+			if o.Err == nil || heardSomething(o.Err) {
 				return false
 			}
 			asked = true
 		}
 	}
 	return asked && r.wants()
+}
+
+// heardSomething reports whether an error came with an address that cannot be
+// this home's. Whoever tells it works, and is not to be asked as if nobody did.
+func heardSomething(err error) bool {
+	_, ok := errors.AsType[interface {
+		error
+		HeardAddress() netip.Addr
+	}](err)
+	return ok
 }
 
 // wants reports whether any target is not right.
@@ -80,6 +99,18 @@ func (r Round) wants() bool {
 // guarded reports whether a guard holds a change that more rounds can free.
 func (r Round) guarded() bool {
 	return slices.ContainsFunc(r.Holdings, func(h Holding) bool { return h.Decision == Wait })
+}
+
+// guardEnds is how long it is until the first of the guards that hold a change
+// ends, but no less than paceGuard.
+func (r Round) guardEnds() time.Duration {
+	first := paceGuarded
+	for _, h := range r.Holdings {
+		if h.Decision == Wait {
+			first = min(first, h.Until.Sub(r.Started))
+		}
+	}
+	return max(first, paceGuard)
 }
 
 // passing reports whether something is wrong that may pass by itself. What
@@ -96,7 +127,7 @@ func (r Round) passing() bool {
 		default:
 			return false
 		}
-	}) && r.wants()
+	})
 }
 
 // askedToWait is the longest Retry-After that Cloudflare asked for.

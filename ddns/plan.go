@@ -1,6 +1,7 @@
 package ddns
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -84,7 +85,7 @@ func Diff(w Wishes, found Found, m Memory, now time.Time) Plan {
 	var p Plan
 	for _, t := range w.Targets {
 		d := differ{wishes: w, memory: m, now: now, target: t}
-		outcome, changes := d.plan(found)
+		outcome, changes := d.planned(found)
 		p.Outcomes = append(p.Outcomes, outcome)
 		p.Changes = append(p.Changes, changes...)
 	}
@@ -114,6 +115,23 @@ func (d differ) refused(code Code, why, hint string) Outcome {
 	return o
 }
 
+// planned plans the target, and leaves out what Cloudflare refused lately.
+func (d differ) planned(found Found) (Outcome, []Change) {
+	o, changes := d.plan(found)
+	r, remembered := d.memory.Refusals[d.target.Key()]
+	if !remembered || !d.now.Before(r.Until) {
+		return o, changes
+	}
+	same := func(c Change) bool { return c.After != nil && c.After.wish() == r.Content }
+	if !slices.ContainsFunc(changes, same) {
+		return o, changes
+	}
+	d.zone, _ = found.zoneOf(d.target.Name)
+	o = d.refused(CodeRefused, fmt.Sprintf("%s; not tried again before %s", r.Why, r.Until.UTC().Format(time.RFC3339)), r.Hint)
+	o.Until = r.Until
+	return o, nil
+}
+
 // plan walks through what may stand in the way of one target, from the
 // outside in.
 func (d differ) plan(found Found) (Outcome, []Change) {
@@ -136,18 +154,39 @@ func (d differ) plan(found Found) (Outcome, []Change) {
 		return d.failed(err), nil
 	}
 	records := d.zone.at(t.Name)
-	if tool := keeper(records); tool != "" && !d.bearsMark(records) {
+	if i := slices.IndexFunc(records, d.isOff); i >= 0 {
+		o := d.outcome(Held, fmt.Sprintf("left alone at %s: its comment holds %s", records[i].Content, markOff))
+		o.Address = records[i].Content
+		return o, nil
+	}
+	if tool := keeper(d.zone.Records, t.Name, t.Type); tool != "" && !d.bearsMark(records) {
 		return d.refused(CodeNotOurs, fmt.Sprintf("%s marks this name as its own, so nothing was changed", tool),
 			fmt.Sprintf("remove the name from %s, or from the configuration of cfddns", tool)), nil
 	}
 	if i := slices.IndexFunc(records, func(r Record) bool { return r.Type == "CNAME" }); i >= 0 {
 		return d.alias(records[i], found, holding)
 	}
-	if slices.ContainsFunc(records, func(r Record) bool { return r.Type == "NS" && r.Name != d.zone.Zone.Name }) {
-		return d.refused(CodeConflict, "NS records delegate this name to other nameservers, so no address can stand here",
+	if cut := d.delegation(); cut != "" {
+		return d.refused(CodeConflict, fmt.Sprintf("NS records at %s delegate this name to other nameservers, so an address here would not be seen", cut),
 			"create the name in the zone it is delegated to, or delete the NS records"), nil
 	}
 	return d.addresses(records, holding.Address)
+}
+
+// isOff reports whether a person asked us to leave a record of the target alone.
+func (d differ) isOff(r Record) bool {
+	return (r.Type == d.target.Type || r.Type == "CNAME") && marked(r.Comment, markOff)
+}
+
+// delegation is the name at or above the target's at which NS records hand it
+// over to other nameservers, or "". The apex has NS records of its own.
+func (d differ) delegation() string {
+	for _, r := range d.zone.Records {
+		if r.Type == "NS" && r.Name != d.zone.Zone.Name && under(d.target.Name, r.Name) {
+			return r.Name
+		}
+	}
+	return ""
 }
 
 // failed turns an error of Cloudflare's API into an outcome.
@@ -163,7 +202,9 @@ func (d differ) failed(err error) Outcome {
 }
 
 func (d differ) bearsMark(records []Record) bool {
-	return d.wishes.Owner != "" && slices.ContainsFunc(records, func(r Record) bool { return marked(r.Comment, mark(d.wishes.Owner)) })
+	return d.wishes.Owner != "" && slices.ContainsFunc(records, func(r Record) bool {
+		return r.Type == d.target.Type && marked(r.Comment, mark(d.wishes.Owner))
+	})
 }
 
 // addresses plans a name at which there is no CNAME.
@@ -174,35 +215,41 @@ func (d differ) addresses(all []Record, address netip.Addr) (Outcome, []Change) 
 			records = append(records, r)
 		}
 	}
-	if i := slices.IndexFunc(records, func(r Record) bool { return marked(r.Comment, markOff) }); i >= 0 {
-		o := d.outcome(Held, fmt.Sprintf("left alone at %s: its comment holds %s", records[i].Content, markOff))
-		o.Address = records[i].Content
-		return o, nil
-	}
 	ours, others, o := d.whose(records, address)
-	if o.State != "" {
+	switch {
+	case o.State != "":
 		return o, nil
-	}
-	if refusal, ok := d.refusedBefore(address); ok {
-		return refusal, nil
-	}
-	if ours == nil {
+	case ours == nil:
 		return d.create(address)
 	}
 	o, changes := d.update(*ours, address)
-	if len(others) > 0 {
-		var left []string
-		for _, r := range others {
-			if d.mayDelete(r, address) {
-				changes = append(changes, d.change(Delete, &r, nil, fmt.Sprintf("%s is known to be ours, and one record is enough", r.Content)))
-			} else {
-				left = append(left, r.Content)
-			}
+	if o.State == Held {
+		return o, nil
+	}
+	return d.tidy(o, changes, others, address)
+}
+
+// tidy deletes what is ours beside the one record that we keep, and says what
+// it leaves.
+func (d differ) tidy(o Outcome, changes []Change, others []Record, address netip.Addr) (Outcome, []Change) {
+	var left []string
+	for _, r := range others {
+		if !d.mayDelete(r, address) {
+			left = append(left, r.Content)
+			continue
 		}
-		if len(left) > 0 && d.wishes.Owner == "" {
-			o.Code = CodeShared
-			o.Hint = fmt.Sprintf("other addresses answer here too: %s. If they are leftovers, set extra: delete for %s; if another machine keeps them, set owner: NAME on both", strings.Join(left, ", "), d.target.Shown)
+		c := d.change(Delete, &r, nil, fmt.Sprintf("%s is known to be ours, and one record is enough", r.Content))
+		if d.target.DeleteExtra && !d.known(r) {
+			c.Why = fmt.Sprintf("%s is extra, and extra: delete is set", r.Content)
 		}
+		changes = append(changes, c)
+		if o.State == Right {
+			o.State, o.Why = Changed, c.Why
+		}
+	}
+	if len(left) > 0 && d.wishes.Owner == "" {
+		o.Code = CodeShared
+		o.Hint = fmt.Sprintf("other addresses answer here too: %s. If they are leftovers, set extra: delete for %s; if another machine keeps them, set owner: NAME on both", strings.Join(left, ", "), d.target.Shown)
 	}
 	return o, changes
 }
@@ -212,49 +259,50 @@ func (d differ) addresses(all []Record, address netip.Addr) (Outcome, []Change) 
 func (d differ) whose(records []Record, address netip.Addr) (ours *Record, others []Record, o Outcome) {
 	records = slices.Clone(records)
 	slices.SortFunc(records, func(a, b Record) int {
-		return strings.Compare(fmt.Sprintf("%d %s", d.rank(a, address), a.ID), fmt.Sprintf("%d %s", d.rank(b, address), b.ID))
+		return cmp.Or(cmp.Compare(d.rank(a, address), d.rank(b, address)), strings.Compare(a.ID, b.ID))
 	})
-	owner := d.wishes.Owner
 	switch {
 	case len(records) == 0:
 		return nil, nil, o
-	case owner != "":
-		if !marked(records[0].Comment, mark(owner)) {
-			return nil, records, o
-		}
+	case d.rank(records[0], address) < rankUnknown:
 		return &records[0], records[1:], o
-	case len(records) == 1 || d.rank(records[0], address) < rankUnknown || d.target.DeleteExtra:
+	case d.wishes.Owner != "":
+		return nil, records, o
+	case len(records) == 1 || d.target.DeleteExtra:
 		return &records[0], records[1:], o
-	default:
-		contents := make([]string, len(records))
-		for i, r := range records {
-			contents[i] = r.Content
-		}
-		return nil, nil, d.refused(CodeShared, fmt.Sprintf("%d records stand here (%s), and none is known to be ours: nothing was changed", len(records), strings.Join(contents, ", ")),
-			fmt.Sprintf("if they are leftovers, set extra: delete for %s; if other machines keep them, set owner: NAME on each", d.target.Shown))
 	}
+	contents := make([]string, len(records))
+	for i, r := range records {
+		contents[i] = r.Content
+	}
+	return nil, nil, d.refused(CodeShared, fmt.Sprintf("%d records stand here (%s), and none is known to be ours: nothing was changed", len(records), strings.Join(contents, ", ")),
+		fmt.Sprintf("if they are leftovers, set extra: delete for %s; if other machines keep them, set owner: NAME on each", d.target.Shown))
 }
 
 // The ranks of a record among several at a name; the lowest is ours.
 const (
-	rankMarked  = iota // bears our mark
-	rankRight          // holds the address already
-	rankKept           // is the record we last confirmed
-	rankOurs           // holds an address we once confirmed
-	rankUnknown        // nothing says whose it is
+	rankMarkedRight = iota // bears our mark and holds the address already
+	rankRight              // holds the address already: there cannot be a second one
+	rankMarked             // bears our mark
+	rankKept               // is the record we last confirmed
+	rankOurs               // holds an address we once confirmed
+	rankUnknown            // nothing says whose it is
 )
 
 func (d differ) rank(r Record, address netip.Addr) int {
+	owner := d.wishes.Owner
+	bearsMark := owner != "" && marked(r.Comment, mark(owner))
+	kept := d.memory.Kept[d.target.Key()].RecordID == r.ID && r.ID != ""
 	switch {
-	case d.wishes.Owner != "" && marked(r.Comment, mark(d.wishes.Owner)):
-		return rankMarked
-	case d.wishes.Owner != "":
-		return rankUnknown
+	case bearsMark && r.Address() == address:
+		return rankMarkedRight
 	case r.Address() == address:
 		return rankRight
-	case d.memory.Kept[d.target.Key()].RecordID == r.ID && r.ID != "":
+	case bearsMark:
+		return rankMarked
+	case kept && d.otherKeeper(r) == "":
 		return rankKept
-	case d.memory.knows(r.Address()):
+	case owner == "" && d.memory.knows(r.Address()):
 		return rankOurs
 	default:
 		return rankUnknown
@@ -264,21 +312,16 @@ func (d differ) rank(r Record, address netip.Addr) int {
 // mayDelete reports whether a record beside ours may be deleted: only if it
 // is known to be ours, or the configuration says so.
 func (d differ) mayDelete(r Record, address netip.Addr) bool {
-	if d.wishes.Owner != "" {
-		return marked(r.Comment, mark(d.wishes.Owner))
-	}
-	return d.target.DeleteExtra || d.memory.knows(r.Address()) || r.Address() == address
+	return d.known(r) || d.wishes.Owner == "" && (d.target.DeleteExtra || r.Address() == address)
 }
 
-// refusedBefore leaves out a change that Cloudflare refused lately.
-func (d differ) refusedBefore(address netip.Addr) (Outcome, bool) {
-	r, ok := d.memory.Refusals[d.target.Key()]
-	if !ok || r.Content != address.String() || !d.now.Before(r.Until) {
-		return Outcome{}, false
+// known reports whether a record is known to be ours: with an owner by its
+// mark, else by an address that we once confirmed.
+func (d differ) known(r Record) bool {
+	if owner := d.wishes.Owner; owner != "" {
+		return marked(r.Comment, mark(owner))
 	}
-	o := d.refused(CodeRefused, fmt.Sprintf("%s; not tried again before %s", r.Why, r.Until.UTC().Format(time.RFC3339)), r.Hint)
-	o.Until = r.Until
-	return o, true
+	return d.memory.knows(r.Address())
 }
 
 // change makes a change of the target.

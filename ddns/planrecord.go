@@ -1,6 +1,7 @@
 package ddns
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,26 +13,37 @@ import (
 // new: the shortest that every plan allows, so that a change is seen soon.
 const newTTL = 60
 
-// create plans the record of a name that has none of the type.
+// wish spells what a record shall be, so that a refusal is remembered of
+// exactly that and of nothing else.
+func (r Record) wish() string {
+	return fmt.Sprintf("%s proxied=%t ttl=%d comment=%q", r.Content, r.Proxied, r.TTL, r.Comment)
+}
+
+// create plans the record of a name that has none of the type which is ours.
 func (d differ) create(address netip.Addr) (Outcome, []Change) {
 	after := Record{Name: d.target.Name, Type: d.target.Type, Content: address.String(), TTL: newTTL}
-	why := fmt.Sprintf("%s has no %s record; the home's address becomes public", d.target.Shown, d.target.Type)
-	switch d.target.Proxied {
-	case SetTrue:
+	sibling, hasSibling := d.sibling()
+	switch {
+	case d.target.Proxied == SetTrue:
 		after.Proxied = true
-		why = fmt.Sprintf("%s has no %s record", d.target.Shown, d.target.Type)
-	case KeepIt:
-		if d.allOthersProxied() {
-			return d.refused(CodeProxyUnclear, "every other address of the zone is proxied, and a new DNS-only record would make the home's address public: nothing was created",
-				fmt.Sprintf("set proxied: true (hidden behind Cloudflare) or proxied: false (public) for %s", d.target.Shown)), nil
-		}
-	case SetFalse:
+	case d.target.Proxied == SetFalse:
+	case hasSibling: // the name as a whole is proxied or not
+		after.Proxied, after.TTL = sibling.Proxied, sibling.TTL
+	case d.allOthersProxied():
+		return d.refused(CodeProxyUnclear, "every other address of the zone is proxied, and a new DNS-only record would make the home's address public: nothing was created",
+			fmt.Sprintf("set proxied: true (hidden behind Cloudflare) or proxied: false (public) for %s", d.target.Shown)), nil
+	}
+	why := fmt.Sprintf("%s has no %s record", d.target.Shown, d.target.Type)
+	if d.wishes.Owner != "" && hasSibling {
+		why = fmt.Sprintf("%s has no %s record that is marked %s", d.target.Shown, d.target.Type, mark(d.wishes.Owner))
 	}
 	if d.target.TTL != 0 {
 		after.TTL = d.target.TTL
 	}
 	if after.Proxied {
 		after.TTL = 1 // Cloudflare's rule for proxied records
+	} else {
+		why += "; the home's address becomes public"
 	}
 	if owner := d.wishes.Owner; owner != "" {
 		after.Comment, _ = addMark("", owner, d.zone.Zone.CommentLimit())
@@ -41,15 +53,42 @@ func (d differ) create(address netip.Addr) (Outcome, []Change) {
 	return o, []Change{d.change(Create, nil, &after, why)}
 }
 
+// sibling is an address record that stands at the name already: of the other
+// family, or another updater's. Where one of them is proxied, all are.
+// https://developers.cloudflare.com/dns/proxy-status/
+func (d differ) sibling() (sibling Record, ok bool) {
+	siblings := slices.DeleteFunc(d.zone.at(d.target.Name), func(r Record) bool {
+		_, address := FamilyOfType(r.Type)
+		return !address
+	})
+	if len(siblings) == 0 {
+		return Record{}, false
+	}
+	last := func(r Record) int {
+		switch {
+		case r.Proxied:
+			return 0
+		case r.Type == d.target.Type:
+			return 1
+		default:
+			return 2
+		}
+	}
+	return slices.MinFunc(siblings, func(a, b Record) int {
+		return cmp.Or(cmp.Compare(last(a), last(b)), strings.Compare(a.ID, b.ID))
+	}), true
+}
+
 // allOthersProxied reports whether the zone has address records and all of
-// them are proxied. A zone that was not read whole is not known to be so.
+// them are proxied, but for those that the configuration makes public. A zone
+// that was not read whole is not known to be so.
 func (d differ) allOthersProxied() bool {
 	if !d.zone.Whole {
 		return false
 	}
 	proxied := 0
 	for _, r := range d.zone.Records {
-		if _, ok := FamilyOfType(r.Type); !ok {
+		if _, ok := FamilyOfType(r.Type); !ok || d.isPublic(r) {
 			continue
 		}
 		if !r.Proxied {
@@ -60,8 +99,20 @@ func (d differ) allOthersProxied() bool {
 	return proxied > 0
 }
 
+// isPublic reports whether the configuration sets proxied: false for a record.
+func (d differ) isPublic(r Record) bool {
+	return slices.ContainsFunc(d.wishes.Targets, func(t Target) bool {
+		return t.Name == r.Name && t.Type == r.Type && t.Proxied == SetFalse
+	})
+}
+
 // update plans the record that is ours: only the fields that differ are sent.
 func (d differ) update(r Record, address netip.Addr) (Outcome, []Change) {
+	if other := d.otherKeeper(r); other != "" {
+		o := d.outcome(Right, fmt.Sprintf("%s keeps the same address here", other))
+		o.Address = r.Content
+		return o, nil
+	}
 	after, patch := r, Patch{ID: r.ID}
 	var why []string
 	if r.Address() != address {
@@ -77,7 +128,7 @@ func (d differ) update(r Record, address netip.Addr) (Outcome, []Change) {
 	}
 	c := d.change(Update, &r, &after, strings.Join(why, "; "))
 	c.Patch = patch
-	if foreign := d.movedBy(r, address); foreign {
+	if d.movedBy(r, address) {
 		contest := d.memory.Contests[d.target.Key()]
 		o.Moved = r.Content
 		if until := contest.contested(d.now); !until.IsZero() {
@@ -87,6 +138,15 @@ func (d differ) update(r Record, address netip.Addr) (Outcome, []Change) {
 	}
 	o.State, o.Why, o.Address = Changed, c.Why, after.Content
 	return o, []Change{c}
+}
+
+// otherKeeper names who says, in its comment, that a record is theirs and not
+// ours; "" if nobody does. Without an owner there is nobody to share with.
+func (d differ) otherKeeper(r Record) string {
+	if d.wishes.Owner == "" || marked(r.Comment, mark(d.wishes.Owner)) {
+		return ""
+	}
+	return cmp.Or(foreignMark(r.Comment, d.wishes.Owner), keeper([]Record{r}, r.Name, r.Type))
 }
 
 // movedBy reports whether somebody else moved the record away from what we
@@ -116,16 +176,26 @@ func (d differ) enforce(after *Record, patch *Patch) (why []string) {
 		why = append(why, fmt.Sprintf("ttl %d becomes %d", after.TTL, ttl))
 		after.TTL, patch.TTL = ttl, &ttl
 	}
+	if owner := d.wishes.Owner; owner != "" && !marked(after.Comment, mark(owner)) {
+		if comment, ok := addMark(after.Comment, owner, d.zone.Zone.CommentLimit()); ok {
+			after.Comment, patch.Comment = comment, &comment
+			why = append(why, "marked "+mark(owner))
+		}
+	}
 	return why
 }
 
 // alias plans a name at which a CNAME stands.
 func (d differ) alias(cname Record, found Found, holding Holding) (Outcome, []Change) {
-	target := strings.TrimSuffix(strings.ToLower(cname.Content), ".")
+	target := pointsTo(cname)
 	if d.keeps(target) {
 		o := d.outcome(Right, fmt.Sprintf("follows %s, which is kept", target))
 		o.Address = target
 		return o, nil
+	}
+	if other := d.otherKeeper(cname); other != "" {
+		return d.refused(CodeNotOurs, fmt.Sprintf("the CNAME here is marked %s; nothing was changed", other),
+			fmt.Sprintf("let %s give it up, or remove the name here", other)), nil
 	}
 	service, err := hopOf(cname.Name, target)
 	if err != nil {
@@ -145,8 +215,8 @@ func (d differ) alias(cname Record, found Found, holding Holding) (Outcome, []Ch
 			fmt.Sprintf("if %s is this home, delete the CNAME by hand and run: cfddns once", target)), nil
 	case HopHere:
 	}
-	if d.target.Type == "AAAA" && d.loses(IPv4) {
-		return d.outcome(Held, fmt.Sprintf("the CNAME to %s stays until an IPv4 address can replace it too", target)), nil
+	if d.losesIPv4(found) {
+		return d.outcome(Held, fmt.Sprintf("the CNAME to %s stays until an A record can replace it too", target)), nil
 	}
 	return d.replace(cname, holding.Address, evidence)
 }
@@ -154,15 +224,9 @@ func (d differ) alias(cname Record, found Found, holding Holding) (Outcome, []Ch
 // replace plans the address record that takes a CNAME's place, and takes over
 // what the person had set.
 func (d differ) replace(cname Record, address netip.Addr, evidence string) (Outcome, []Change) {
-	if refusal, ok := d.refusedBefore(address); ok {
-		return refusal, nil
-	}
 	after := Record{Name: d.target.Name, Type: d.target.Type, Content: address.String(),
 		Proxied: cname.Proxied, TTL: cname.TTL, Comment: cname.Comment, Tags: cname.Tags}
 	d.enforce(&after, &Patch{})
-	if owner := d.wishes.Owner; owner != "" {
-		after.Comment, _ = addMark(after.Comment, owner, d.zone.Zone.CommentLimit())
-	}
 	why := fmt.Sprintf("replaces the CNAME to %s (%s)", cname.Content, evidence)
 	o := d.outcome(Changed, why)
 	o.Address = after.Content
@@ -185,12 +249,16 @@ func (d differ) home() []netip.Addr {
 	return home
 }
 
-// loses reports whether the name wants a record of the family and has no
-// address for it now.
-func (d differ) loses(f Family) bool {
-	return d.wishes.Holdings[f].Decision != Publish && slices.ContainsFunc(d.wishes.Targets, func(t Target) bool {
-		return t.Name == d.target.Name && t.Family() == f
-	})
+// losesIPv4 reports whether the CNAME would go for an AAAA alone although the
+// name wants an A as well, which cannot be made now.
+func (d differ) losesIPv4(found Found) bool {
+	i := slices.IndexFunc(d.wishes.Targets, func(t Target) bool { return t.Name == d.target.Name && t.Type == "A" })
+	if d.target.Type != "AAAA" || i < 0 {
+		return false
+	}
+	d.target = d.wishes.Targets[i]
+	o, _ := d.planned(found)
+	return o.State != Changed
 }
 
 // drills adds, for each zone in which nothing was written for a long time, a

@@ -99,7 +99,11 @@ type ProofReport struct {
 func (r Round) Report() Report {
 	doc := Report{ID: r.ID, Started: r.Started.UTC().Truncate(time.Millisecond), TookMS: r.Took.Milliseconds(), Trigger: r.Trigger,
 		Verdicts: VerdictReports(r.Verdicts), Hold: []HoldReport{}, Targets: []TargetReport{}, Changes: []ChangeReport{}, Proofs: []ProofReport{},
-		Conditions: append([]Condition{}, r.Conditions...), GapS: r.Gap.Seconds(), APICalls: r.Calls, Exit: r.Exit()}
+		Conditions: []Condition{}, GapS: r.Gap.Seconds(), APICalls: r.Calls, Exit: r.Exit()}
+	for _, c := range r.Conditions {
+		c.Since = c.Since.UTC().Truncate(time.Second)
+		doc.Conditions = append(doc.Conditions, c)
+	}
 	for i, h := range r.Holdings {
 		doc.Hold = append(doc.Hold, HoldReport{Family: h.Family.String(), Decision: h.Decision.String(), Why: h.Why})
 		if h.Guard == VetoGuard {

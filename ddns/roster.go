@@ -22,14 +22,22 @@ func Majority(n int) int { return max(2, n/2+1) }
 
 // Operators counts the distinct operators among the members; witnesses do not
 // count, since they do not vote.
-func (r Roster) Operators() int {
-	var names []string
-	for _, s := range r.Members {
+func (r Roster) Operators() int { return len(operatorsOf(r.Members)) }
+
+// operatorsOf are the operators of the sources that vote, each once.
+func operatorsOf(sources []Source) (names []string) {
+	for _, s := range sources {
 		if s.Class != Witness && !slices.Contains(names, s.Operator) {
 			names = append(names, s.Operator)
 		}
 	}
-	return len(names)
+	return names
+}
+
+// voices is the most voices that can ever agree: all plain DNS is one.
+func (r Roster) voices() int {
+	strong := operatorsOf(slices.DeleteFunc(slices.Clone(r.Members), func(s Source) bool { return s.Class == PlainDNS }))
+	return min(r.Operators(), len(strong)+1)
 }
 
 // Needed returns the quorum in force.
@@ -43,6 +51,15 @@ func (r Roster) Needed() int {
 // Alone reports whether the roster is one source that is believed by itself:
 // what it says is published without consensus, and is called so.
 func (r Roster) Alone() bool { return r.Quorum == 1 && len(r.Members) == 1 }
+
+// votes reports whether what an operator says by a source of the class counts.
+func (r Roster) votes(operator string, class Class) bool {
+	known := func(s Source) bool { return s.Operator == operator && (s.Class != Witness || r.Alone()) }
+	if !slices.ContainsFunc(r.Members, known) && !slices.ContainsFunc(r.Spares, known) {
+		return false
+	}
+	return class != Witness || r.Alone()
+}
 
 // Empty reports whether nobody in the roster can be asked.
 func (r Roster) Empty() bool { return len(r.Members) == 0 }
@@ -59,6 +76,9 @@ func (r Roster) Validate() error {
 	}
 	if q < Majority(n) {
 		problems = append(problems, fmt.Errorf("quorum %d is no majority of %d %s operators: %d is the lowest that is safe", q, n, r.Family, Majority(n)))
+	}
+	if v := r.voices(); q <= n && q > v {
+		problems = append(problems, fmt.Errorf("%s sources over plain DNS are one voice together, since one party can forge them all: %d voices can never be %d; add sources over HTTPS or STUN", r.Family, v, q))
 	}
 	if q > n {
 		problems = append(problems, fmt.Errorf("quorum %d can never be reached by %d %s operators: lower it or add sources", q, n, r.Family))

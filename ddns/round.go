@@ -18,6 +18,7 @@ type Round struct {
 	Took       time.Duration
 	Trigger    Trigger
 	Dry        bool // nothing was written
+	Again      bool // only the proof was asked for again; all else was told before
 	Verdicts   []Verdict
 	Holdings   []Holding // one for each verdict
 	Found      Found     // as it stands after the changes
@@ -26,6 +27,7 @@ type Round struct {
 	Receipts   []Receipt // one for each change
 	Proofs     []Proof
 	LeftBehind []Condition
+	TokenEnd   TokenEnd
 	Conditions []Condition
 	Gap        time.Duration // how long visitors could have failed, at most; 0 if nothing changed
 	Calls      int64         // to Cloudflare's API
@@ -76,6 +78,9 @@ type Runner struct {
 	Built    time.Time     // a clock before it is wrong; zero: not checked
 	Clock    func() time.Time
 	Calls    func() int64 // API calls made so far
+	// TokenExpires asks when the token ends; the zero time means never. The
+	// account is the one whose zones are kept. Nil: not asked.
+	TokenExpires func(ctx context.Context, account string) (time.Time, error)
 }
 
 // Round runs all stages, in order. Each takes the values before it and returns
@@ -89,16 +94,17 @@ func (r *Runner) Round(ctx context.Context, trigger Trigger, past Past) (Round, 
 
 	seen := r.observeAndLook(asking, ctx, trigger, past, now)                            // observe + look
 	round.Verdicts, round.Found = seen.verdicts, seen.found                              // → vote
-	round.Hops, past.Memory.Hops = r.watchHops(ctx, round, past.Memory, now)             //
+	round.Hops, past.Memory.Hops = seen.hops, seen.answered                              //
 	round.Holdings, past.Memory = r.hold(round.Verdicts, round.Found, past.Memory, now)  // → hold
 	plan := Diff(r.wishes(round), round.Found, past.Memory, now)                         // → plan
 	round.Outcomes, round.Receipts, round.Found = r.apply(ctx, plan, round, past.Memory) // → apply
+	round.Gap = gap(round, past, r.Clock())                                              //
 	round.Proofs = r.Prover.Verify(ctx, r.claims(round, due(round, past)))               // → verify
 	round.Outcomes = contradict(round.Outcomes, round.Proofs)                            //
 	round.LeftBehind = r.leftBehind(ctx, round, past.Memory)                             //
+	round.TokenEnd = r.tokenEnd(ctx, round.Found, past.Memory.Token, now)                //
 	round.Verdicts = seen.late()                                                         //
-	round.Gap = gap(round, past)                                                         //
-	round.Conditions = r.assessClock(Assess(round, past.Memory.Raised), now)             // → assess
+	round.Conditions = r.assess(round, past.Memory.Raised)                               // → assess
 	round.Took, round.Calls = time.Since(began), r.Calls()-calls
 	return round, Remember(past, round)
 }
@@ -106,6 +112,8 @@ func (r *Runner) Round(ctx context.Context, trigger Trigger, past Past) (Round, 
 // sight is what a round saw: the records, and what the sources said.
 type sight struct {
 	found     Found
+	hops      map[string]Hop
+	answered  map[string]HopSeen // what each hop last answered
 	verdicts  []Verdict
 	inquiries []*inquiry // still open, one for each verdict; nil if nobody was asked
 }
@@ -114,17 +122,18 @@ type sight struct {
 // votes. It returns as soon as neither vote nor hold can come out otherwise.
 func (r *Runner) observeAndLook(asking, looking context.Context, trigger Trigger, past Past, now time.Time) sight {
 	s := sight{verdicts: make([]Verdict, len(r.Rosters)), inquiries: make([]*inquiry, len(r.Rosters))}
-	if r.Assume.IsValid() {
-		s.found = Look(looking, r.API, r.names(), past.Facts, r.Recheck, now)
-		s.verdicts = r.assumed()
-		return s
-	}
 	looked := make(chan struct{})
 	var working sync.WaitGroup
 	working.Go(func() {
-		defer close(looked)
 		s.found = Look(looking, r.API, r.names(), past.Facts, r.Recheck, now)
+		close(looked)
+		s.hops, s.answered = WatchHops(looking, r.Resolver, r.Targets, s.found, past.Memory.Hops, now)
 	})
+	if r.Assume.IsValid() {
+		working.Wait()
+		s.verdicts = r.assumed()
+		return s
+	}
 	for i, roster := range r.Rosters {
 		working.Go(func() {
 			fm := past.Memory.Of(roster.Family)
@@ -188,10 +197,6 @@ func (r *Runner) assumed() []Verdict {
 		}
 	}
 	return verdicts
-}
-
-func (r *Runner) watchHops(ctx context.Context, round Round, m Memory, now time.Time) (map[string]Hop, map[string]HopSeen) {
-	return WatchHops(ctx, r.Resolver, r.Targets, round.Found, m.Hops, now)
 }
 
 // hold decides for each family what is done about its verdict.

@@ -12,13 +12,14 @@ type special struct {
 	what   string
 }
 
-// specialRanges are the special-purpose registries of IANA for IPv4
-// (https://www.iana.org/assignments/iana-ipv4-special-registry), what lies
-// outside global unicast, and Cloudflare's own ranges
-// (https://www.cloudflare.com/ips/): a record that holds a Cloudflare address
-// makes the edge call itself and answer error 1000. The egress of WARP is not
-// in Cloudflare's list and never will be; 104.28.0.0/16 and 2a09:bac0::/29 are
-// where it was seen.
+// specialRanges are the special-purpose registries of IANA
+// (https://www.iana.org/assignments/iana-ipv4-special-registry and
+// https://www.iana.org/assignments/iana-ipv6-special-registry; what lies
+// outside global unicast is globalUnicast6's), multicast, what is reserved, and
+// Cloudflare's own ranges (https://www.cloudflare.com/ips/): a record that
+// holds a Cloudflare address makes the edge call itself and answer error 1000.
+// The egress of WARP is not in Cloudflare's list and never will be;
+// 104.28.0.0/16 and 2a09:bac0::/29 are where it was seen.
 func specialRanges() []special {
 	return []special{
 		{netip.MustParsePrefix("0.0.0.0/8"), "\"this network\""},
@@ -82,25 +83,38 @@ var globalUnicast6 = netip.MustParsePrefix("2000::/3")
 // ranges is specialRanges, parsed once.
 var ranges = specialRanges()
 
+// Insane is an address at which no home can be reached.
+type Insane struct {
+	Address netip.Addr
+	Is      string // what the address is instead, to follow "is"
+}
+
+// Error implements error.
+func (e *Insane) Error() string { return fmt.Sprintf("%s is %s", e.Address, e.Is) }
+
+// HeardAddress returns the address, for those who want to know what was heard
+// in the place of an answer.
+func (e *Insane) HeardAddress() netip.Addr { return e.Address }
+
 // Sane returns nil if a home can be reached at the address from anywhere, and
-// otherwise says what the address is instead. An address that is not sane is
-// neither a vote nor ever published.
+// otherwise says what the address is instead, as an *Insane if there is one. An
+// address that is not sane is neither a vote nor ever published.
 func Sane(a netip.Addr, family Family) error {
 	switch {
 	case !a.IsValid():
 		return errors.New("no address")
 	case a.Zone() != "":
-		return fmt.Errorf("%s is bound to one link", a)
+		return &Insane{a, "bound to one link"}
 	case a.Is4In6():
-		return fmt.Errorf("%s is an IPv4 address in IPv6 clothes", a)
+		return &Insane{a, "an IPv4 address in IPv6 clothes"}
 	case FamilyOf(a) != family:
-		return fmt.Errorf("%s is no %s address", a, family)
+		return &Insane{a, fmt.Sprintf("no %s address", family)}
 	case a.Is6() && !globalUnicast6.Contains(a):
-		return fmt.Errorf("%s is not a global address", a)
+		return &Insane{a, "not a global address"}
 	}
 	for _, r := range ranges {
 		if r.prefix.Contains(a) {
-			return fmt.Errorf("%s is %s", a, r.what)
+			return &Insane{a, r.what}
 		}
 	}
 	return nil

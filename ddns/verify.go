@@ -2,7 +2,6 @@ package ddns
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -80,11 +79,7 @@ func (p Prover) Verify(ctx context.Context, claims []claim) []Proof {
 	slots := make(chan struct{}, proofsAtOnce)
 	var asking sync.WaitGroup
 	for i, c := range claims {
-		asking.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			proofs[i] = p.prove(ctx, c, deadline)
-		})
+		asking.Go(func() { proofs[i] = p.prove(ctx, c, deadline, slots) })
 	}
 	asking.Wait()
 	return slices.Concat(proofs...)
@@ -96,10 +91,12 @@ const proofTimeout = 2 * time.Second
 // prove asks about one claim, again and again while the answer is not ours
 // yet: changes are seen within seconds, and take up to five minutes.
 // https://developers.cloudflare.com/dns/troubleshooting/faq/
-func (p Prover) prove(ctx context.Context, c claim, deadline time.Time) []Proof {
+func (p Prover) prove(ctx context.Context, c claim, deadline time.Time, slots chan struct{}) []Proof {
 	wait := 100 * time.Millisecond
 	for {
+		slots <- struct{}{} // held while asking, not while waiting: a slow name keeps nobody from being asked about
 		proofs, settled := p.look(ctx, c)
+		<-slots
 		left := time.Until(deadline)
 		if settled || left <= 0 {
 			return proofs
@@ -118,10 +115,8 @@ func (p Prover) prove(ctx context.Context, c claim, deadline time.Time) []Proof 
 // look asks once; settled is false if asking again may bring another answer.
 func (p Prover) look(ctx context.Context, c claim) (proofs []Proof, settled bool) {
 	proof, answer := p.byNameservers(ctx, c)
-	if proof.Outcome == ProofUnasked {
-		if !errors.Is(ctx.Err(), context.Canceled) {
-			proof, answer = p.byResolvers(ctx, c, proof)
-		}
+	if proof.Outcome == ProofUnasked && ctx.Err() == nil {
+		proof, answer = p.byResolvers(ctx, c, proof)
 	}
 	if proof.Outcome != ProofSeen || !c.proxied || p.Edge == nil || c.target.Check == "off" || len(answer.Addresses) == 0 {
 		return []Proof{proof}, proof.Outcome == ProofSeen
@@ -200,6 +195,7 @@ func (p Prover) byResolvers(ctx context.Context, c claim, before Proof) (Proof, 
 	if c.created {
 		return before, Answer{}
 	}
+	proof, said := before, Answer{}
 	for _, url := range p.Resolvers {
 		asking, cancel := context.WithTimeout(ctx, proofTimeout)
 		answer, err := p.Nameservers.AskDoH(asking, url, questionName(c.target.Name), c.target.Type)
@@ -207,13 +203,15 @@ func (p Prover) byResolvers(ctx context.Context, c claim, before Proof) (Proof, 
 		if err != nil {
 			continue
 		}
-		proof := Proof{Target: c.target, By: "resolver", Outcome: ProofSeen, Answer: answerText(answer), Why: before.Why}
-		if why := c.differs(answer); why != "" {
-			proof.Outcome, proof.Why = ProofUnasked, fmt.Sprintf("%s; %s %s, which may be remembered from before", before.Why, url, why)
+		proof = Proof{Target: c.target, By: "resolver", Outcome: ProofSeen, Answer: answerText(answer), Why: before.Why}
+		said = answer
+		why := c.differs(answer)
+		if why == "" {
+			break
 		}
-		return proof, answer
+		proof.Outcome, proof.Why = ProofUnasked, fmt.Sprintf("%s; %s %s, which may be remembered from before", before.Why, url, why)
 	}
-	return before, Answer{}
+	return proof, said
 }
 
 // byEdge asks the edge for the name. It can only contradict: 530 with a code
@@ -234,6 +232,9 @@ func (p Prover) byEdge(ctx context.Context, c claim, at netip.Addr) Proof {
 		proof.Outcome, proof.Answer = ProofContradicted, fmt.Sprintf("530, error %d", answer.CloudflareError)
 		proof.Why = fmt.Sprintf("the edge answers visitors 530 with error %d", answer.CloudflareError)
 		proof.Hint = "the edge learns a change within five minutes; https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors/ explains the code"
+	case answer.CloudflareError != 0 || answer.Challenge || !answer.Cloudflare:
+		proof.Outcome, proof.Answer = ProofUnasked, fmt.Sprintf("%d", answer.Status)
+		proof.Why = answer.excuse()
 	default:
 		proof.Outcome, proof.Answer = ProofSeen, fmt.Sprintf("%d", answer.Status)
 	}

@@ -3,6 +3,7 @@ package ddns
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -48,8 +49,9 @@ func (a Agreement) String() string {
 type Voice struct {
 	Address       netip.Addr
 	Operators     []string // sorted
-	Weight        int      // operators, all plain DNS counted as one
-	Authenticated bool     // TLS proved at least one of them
+	PlainDNS      []string // those of the operators that were heard over plain DNS alone, sorted
+	Weight        int      // operators, all of PlainDNS counted as one
+	Authenticated bool     // TLS proved at least one of the operators
 }
 
 // Verdict is what the observations of one family add up to, and why.
@@ -66,16 +68,21 @@ type Verdict struct {
 	Alone        bool          // one source, believed by itself
 }
 
-// Vote judges observations. It is pure, and the order of the observations
-// does not matter: two addresses can never both reach the quorum, since it is
-// more than half of the configured operators.
+// Vote judges observations. It is pure, and neither the order of the
+// observations nor that of the roster matters: the quorum is more than half of
+// the configured operators, so at most one address can reach it.
 func Vote(r Roster, observations []Observation) Verdict {
-	v := Verdict{Family: r.Family, Quorum: r.Needed(), Operators: r.Operators(), Alone: r.Alone(), Observations: sorted(observations)}
-	ballots, contradicted := ballotsOf(r, v.Observations)
-	v.Contradicted = contradicted
-	v.Voices = voicesOf(ballots)
-	v.State, v.Address = v.decide()
+	v := count(r, observations)
+	v.Observations = sorted(observations)
 	v.Why = v.explain()
+	return v
+}
+
+// count is Vote without the words.
+func count(r Roster, observations []Observation) Verdict {
+	v := Verdict{Family: r.Family, Quorum: r.Needed(), Operators: r.Operators(), Alone: r.Alone()}
+	v.Voices, v.Contradicted = tally(ballotsOf(r, observations))
+	v.State, v.Address = v.decide()
 	return v
 }
 
@@ -83,141 +90,145 @@ func Vote(r Roster, observations []Observation) Verdict {
 func sorted(observations []Observation) []Observation {
 	in := slices.Clone(observations)
 	slices.SortStableFunc(in, func(a, b Observation) int {
-		return cmp.Or(strings.Compare(a.Source, b.Source), a.Address.Compare(b.Address))
+		return cmp.Or(strings.Compare(a.Source, b.Source), a.Address.Compare(b.Address), cmp.Compare(a.At, b.At))
 	})
 	return in
 }
 
 // ballot is one operator's word.
 type ballot struct {
-	operator      string
 	address       netip.Addr
+	abstains      bool // its sources contradict each other
 	authenticated bool
-	plainDNSOnly  bool
+	plainDNS      bool // nothing but plain DNS brought it
 }
 
-// ballotsOf makes one ballot of each operator. An operator whose sources
-// contradict each other abstains.
-func ballotsOf(r Roster, observations []Observation) (ballots []ballot, contradicted []string) {
-	byOperator := map[string]*ballot{}
-	var order []string
+// ballotsOf makes one ballot of each operator that gave a usable answer.
+func ballotsOf(r Roster, observations []Observation) map[string]ballot {
+	ballots := map[string]ballot{}
 	for _, o := range observations {
-		if o.Err != nil || o.Class == Witness && !r.Alone() || Sane(o.Address, r.Family) != nil {
+		address := plain(o.Address)
+		if o.Err != nil || !r.votes(o.Operator, o.Class) || Sane(address, r.Family) != nil {
 			continue
 		}
-		b, seen := byOperator[o.Operator]
-		if !seen {
-			byOperator[o.Operator] = &ballot{operator: o.Operator, address: o.Address, authenticated: o.Class == Authenticated, plainDNSOnly: o.Class == PlainDNS}
-			order = append(order, o.Operator)
-			continue
+		b, heard := ballots[o.Operator]
+		if !heard {
+			b = ballot{address: address, plainDNS: true}
 		}
-		if b.address != o.Address && !slices.Contains(contradicted, o.Operator) {
-			contradicted = append(contradicted, o.Operator)
-		}
+		b.abstains = b.abstains || b.address != address
 		b.authenticated = b.authenticated || o.Class == Authenticated
-		b.plainDNSOnly = b.plainDNSOnly && o.Class == PlainDNS
+		b.plainDNS = b.plainDNS && o.Class == PlainDNS
+		ballots[o.Operator] = b
 	}
-	slices.Sort(order)
-	slices.Sort(contradicted)
-	for _, operator := range order {
-		if !slices.Contains(contradicted, operator) {
-			ballots = append(ballots, *byOperator[operator])
-		}
-	}
-	return ballots, contradicted
+	return ballots
 }
 
-// voicesOf tallies the ballots, the heaviest address first.
-func voicesOf(ballots []ballot) []Voice {
-	var voices []Voice
-	plainDNS := map[netip.Addr]bool{}
-	for _, b := range ballots {
+// plain returns an IPv4 address in IPv6 clothes as the IPv4 address it is. One
+// that is bound to a link is returned as it is: no home is reached there.
+func plain(a netip.Addr) netip.Addr {
+	if a.Zone() != "" {
+		return a
+	}
+	return a.Unmap()
+}
+
+// tally adds up the ballots, the heaviest address first.
+func tally(ballots map[string]ballot) (voices []Voice, contradicted []string) {
+	for _, operator := range slices.Sorted(maps.Keys(ballots)) {
+		b := ballots[operator]
+		if b.abstains {
+			contradicted = append(contradicted, operator)
+			continue
+		}
 		i := slices.IndexFunc(voices, func(v Voice) bool { return v.Address == b.address })
 		if i < 0 {
 			i = len(voices)
 			voices = append(voices, Voice{Address: b.address})
 		}
-		voices[i].Operators = append(voices[i].Operators, b.operator)
-		voices[i].Authenticated = voices[i].Authenticated || b.authenticated
-		if b.plainDNSOnly && plainDNS[b.address] {
-			continue // whoever holds the line forges all of port 53 at once: one voice
-		}
-		plainDNS[b.address] = plainDNS[b.address] || b.plainDNSOnly
-		voices[i].Weight++
+		voices[i] = voices[i].with(operator, b)
 	}
 	slices.SortFunc(voices, func(a, b Voice) int {
 		return cmp.Or(cmp.Compare(b.Weight, a.Weight), a.Address.Compare(b.Address))
 	})
-	return voices
+	return voices, contradicted
+}
+
+// with returns the voice joined by one more operator. Whoever holds the line
+// forges all of port 53 at once, so all of that weighs one.
+func (v Voice) with(operator string, b ballot) Voice {
+	v.Operators = append(v.Operators, operator)
+	v.Authenticated = v.Authenticated || b.authenticated
+	if b.plainDNS {
+		v.PlainDNS = append(v.PlainDNS, operator)
+	}
+	v.Weight = len(v.Operators) - max(0, len(v.PlainDNS)-1)
+	return v
 }
 
 // decide turns the tally into a state.
 func (v Verdict) decide() (Agreement, netip.Addr) {
-	if len(v.Voices) == 0 {
-		if len(v.Contradicted) > 0 {
-			return Split, netip.Addr{}
+	var agreed []netip.Addr
+	for _, voice := range v.Voices {
+		if v.Alone || voice.Weight >= v.Quorum && voice.Authenticated {
+			agreed = append(agreed, voice.Address)
 		}
+	}
+	switch {
+	case len(agreed) == 1:
+		return Agreed, agreed[0]
+	case len(agreed) > 1: // more operators were heard than are configured
+		return Split, netip.Addr{}
+	case len(v.Voices) > 1 && v.Voices[1].Weight >= 2, len(v.Voices) == 0 && len(v.Contradicted) > 0:
+		return Split, netip.Addr{}
+	default:
 		return Unknown, netip.Addr{}
 	}
-	top := v.Voices[0]
-	if v.Alone || top.Weight >= v.Quorum && top.Authenticated {
-		return Agreed, top.Address
-	}
-	if len(v.Voices) > 1 && v.Voices[1].Weight >= 2 {
-		return Split, netip.Addr{}
-	}
-	return Unknown, netip.Addr{}
 }
 
 // explain says in one line who said what.
 func (v Verdict) explain() string {
-	said := make([]string, 0, len(v.Voices))
+	var said []string
 	for _, voice := range v.Voices {
 		said = append(said, fmt.Sprintf("%s by %s", voice.Address, strings.Join(voice.Operators, ", ")))
 	}
-	tally := strings.Join(said, "; ")
 	for _, operator := range v.Contradicted {
-		tally = joinNonEmpty("; ", tally, operator+" contradicts itself and abstains")
+		said = append(said, operator+" contradicts itself and abstains")
 	}
+	words := strings.Join(said, "; ")
 	switch {
-	case v.Alone && v.State == Agreed:
-		return fmt.Sprintf("%s, the only source: no consensus", tally)
+	case v.State == Agreed && v.Alone:
+		return words + ", the only source: no consensus"
 	case v.State == Agreed:
-		return tally
-	case tally == "":
+		return words
+	case words == "":
 		return fmt.Sprintf("no usable answer from %d sources, %d operators must agree", len(v.Observations), v.Quorum)
-	case v.Voices != nil && v.Voices[0].Weight >= v.Quorum:
-		return fmt.Sprintf("%s; none of them proves who it is", tally)
+	case len(v.Voices) > 0 && v.Voices[0].Weight >= v.Quorum && !v.Voices[0].Authenticated:
+		return words + "; none of them proves who it is"
 	default:
-		return fmt.Sprintf("%s; %d operators must agree", tally, v.Quorum)
+		return fmt.Sprintf("%s; %d operators must agree", words, v.Quorum)
 	}
 }
 
-// Support returns the weight of the voices for an address.
-func (v Verdict) Support(a netip.Addr) int {
-	for _, voice := range v.Voices {
-		if voice.Address == a {
-			return voice.Weight
-		}
-	}
-	return 0
-}
-
-// heard counts the operators that answered or failed, and those of them whose
-// answer counted.
-func (v Verdict) heard() (all, usable int) {
-	seen := map[string]bool{}
+// heard counts the operators that were heard of in the whole round, those that
+// came after the decision included, and the voices that say what the verdict
+// says.
+func (v Verdict) heard() (operators, agreeing int) {
+	strong := map[string]bool{} // what each operator is worth: true is a voice of its own
+	plainDNS := 0
 	for _, o := range v.Observations {
-		seen[o.Operator] = seen[o.Operator] || o.Err == nil
-	}
-	for _, ok := range seen {
-		if ok {
-			usable++
+		if o.Class == Witness && !v.Alone {
+			continue
+		}
+		agrees := o.Err == nil && plain(o.Address) == v.Address
+		strong[o.Operator] = strong[o.Operator] || agrees && o.Class != PlainDNS
+		if agrees && o.Class == PlainDNS {
+			plainDNS = 1
 		}
 	}
-	return len(seen), usable
-}
-
-func joinNonEmpty(sep string, parts ...string) string {
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), sep)
+	for _, own := range strong {
+		if own {
+			agreeing++
+		}
+	}
+	return len(strong), agreeing + plainDNS
 }

@@ -6,17 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/cfddns/cfddns/ddns"
 )
-
-// killPatience is how long a killed command may keep its output open.
-const killPatience = 250 * time.Millisecond
 
 // errTooLong ends the reading of a command's output, and with it the command.
 var errTooLong = errors.New("output is longer than an address")
@@ -30,21 +24,18 @@ type command struct {
 
 func (c command) ask(ctx context.Context, _ ddns.World, family ddns.Family) (netip.Addr, error) {
 	var output short
-	run := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
-	run.Env = append(withoutSecrets(os.Environ()), "CFDDNS_FAMILY="+family.String())
+	run := ddns.Command(ctx, c.args, "CFDDNS_FAMILY="+family.String())
 	run.Stdout = &output
-	run.WaitDelay = killPatience
-	killAsGroup(run)
 	err := run.Run()
 	switch {
-	case errors.Is(err, errTooLong):
+	case output.refused:
 		return netip.Addr{}, fmt.Errorf("%s printed more than %d bytes, not an address", c.name(), maxEcho)
 	case ctx.Err() != nil:
 		return netip.Addr{}, fmt.Errorf("%s was killed: %w", c.name(), ctx.Err())
 	case err != nil:
 		return netip.Addr{}, fmt.Errorf("%s: %w; run it by hand to see why", c.name(), err)
 	}
-	return parseOutput(output.Bytes(), c.name(), family)
+	return parseOutput(output.taken.Bytes(), c.name(), family)
 }
 
 // name returns the program's name: its arguments may hold a password.
@@ -60,28 +51,18 @@ func parseOutput(output []byte, name string, family ddns.Family) (netip.Addr, er
 	return ofFamily(address, family)
 }
 
-// withoutSecrets drops the variables that hold our token or say where it is.
-func withoutSecrets(environment []string) []string {
-	var kept []string
-	for _, variable := range environment {
-		name, _, _ := strings.Cut(strings.ToUpper(variable), "=")
-		ours := strings.HasPrefix(name, "CLOUDFLARE_") || strings.HasPrefix(name, "CFDDNS_") || strings.HasPrefix(name, "CF_")
-		secret := strings.Contains(name, "TOKEN") || strings.Contains(name, "API_KEY")
-		if ours && secret || name == "CREDENTIALS_DIRECTORY" {
-			continue
-		}
-		kept = append(kept, variable)
-	}
-	return kept
+// short takes as many bytes as an answer may have, and then refuses. It hides
+// the buffer's ReadFrom, which would take all there is.
+type short struct {
+	taken   bytes.Buffer
+	refused bool
 }
-
-// short takes as many bytes as an answer may have, and then refuses.
-type short struct{ bytes.Buffer }
 
 // Write implements io.Writer.
 func (s *short) Write(p []byte) (int, error) {
-	if s.Len()+len(p) > maxEcho {
+	if s.taken.Len()+len(p) > maxEcho {
+		s.refused = true
 		return 0, errTooLong
 	}
-	return s.Buffer.Write(p)
+	return s.taken.Write(p)
 }

@@ -40,7 +40,7 @@ func exchange(ctx context.Context, conn net.Conn, datagram []byte, belongs func(
 			continue
 		}
 		if err != nil && strays > 0 {
-			return nil, fmt.Errorf("%d answers came that fit no question of ours: forged, or rewritten on the way: %w", strays, overdue(ctx, err))
+			return nil, fmt.Errorf("answers that fit no question of ours came (%d): forged, or rewritten on the way: %w", strays, overdue(ctx, err))
 		}
 		return answer, overdue(ctx, err)
 	}

@@ -115,7 +115,7 @@ func bounded(ctx context.Context, limit time.Duration, ask func(context.Context)
 // hangUp makes a connection's reads and writes fail once ctx is done. The
 // function it returns ends the watch.
 func hangUp(ctx context.Context, conn net.Conn) (stop func() bool) {
-	return context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 }
 
 // overdue replaces the error of a connection that hangUp broke by the reason.

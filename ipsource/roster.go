@@ -243,14 +243,21 @@ func (c Config) asker(e entry, family ddns.Family) asker {
 		return ownInterface{name: asked}
 	case viaCommand:
 		return command{args: e.command}
+	default:
+		w := e.whoami
+		w.agent, w.server, w.over = agent, asked, e.kind.carrier()
+		return w
 	}
-	w := e.whoami
-	w.agent, w.server = agent, asked
-	switch e.kind {
+}
+
+// carrier is what a DNS question travels over.
+func (k kind) carrier() over {
+	switch k {
 	case viaDNSOverTCP:
-		w.over = overTCP
+		return overTCP
 	case viaDoH:
-		w.over = overHTTPS
+		return overHTTPS
+	default:
+		return overUDP
 	}
-	return w
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/miekg/dns"
 
 	"github.com/cfddns/cfddns/ddns"
@@ -269,26 +270,7 @@ func nearest(name string) string {
 	for _, e := range catalogue() {
 		names = append(names, e.name)
 	}
-	return slices.MinFunc(names, func(a, b string) int { return strokes(name, a) - strokes(name, b) })
-}
-
-// strokes counts the letters to insert, drop or replace between two words.
-func strokes(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return slices.MinFunc(names, func(a, b string) int {
+		return levenshtein.ComputeDistance(name, a) - levenshtein.ComputeDistance(name, b)
+	})
 }

@@ -42,27 +42,37 @@ func (s stunServer) ask(ctx context.Context, world ddns.World, family ddns.Famil
 // answersBinding reports whether a datagram answers the request with the
 // transaction id, which nobody off the path can guess.
 func answersBinding(b []byte, id [stun.TransactionIDSize]byte) bool {
-	m := stun.Message{Raw: b}
-	return m.Decode() == nil && bytes.Equal(m.TransactionID[:], id[:]) &&
+	m, err := decodeSTUN(b)
+	return err == nil && bytes.Equal(m.TransactionID[:], id[:]) &&
 		(m.Type == stun.BindingSuccess || m.Type == stun.BindingError)
+}
+
+// decodeSTUN unpacks a message. The library passes over the two highest bits,
+// which are zero in STUN and tell it from other protocols (RFC 8489, section 5).
+func decodeSTUN(b []byte) (*stun.Message, error) {
+	if len(b) == 0 || b[0]&0xc0 != 0 {
+		return nil, errors.New("its first two bits are not zero")
+	}
+	m := &stun.Message{Raw: b}
+	return m, m.Decode()
 }
 
 // parseBinding takes the address from XOR-MAPPED-ADDRESS alone: the older
 // MAPPED-ADDRESS is rewritten by routers that mean well (RFC 8489, section 14.2).
 func parseBinding(answer []byte, family ddns.Family) (netip.Addr, error) {
-	m := stun.Message{Raw: answer}
-	if err := m.Decode(); err != nil {
+	m, err := decodeSTUN(answer)
+	if err != nil {
 		return netip.Addr{}, fmt.Errorf("answered no STUN message: %w", err)
 	}
 	if m.Type != stun.BindingSuccess {
 		var code stun.ErrorCodeAttribute
-		if code.GetFrom(&m) == nil {
+		if code.GetFrom(m) == nil {
 			return netip.Addr{}, fmt.Errorf("refused the Binding request with code %d", code.Code)
 		}
 		return netip.Addr{}, errors.New("answered no Binding success")
 	}
 	var mapped stun.XORMappedAddress
-	if err := mapped.GetFrom(&m); err != nil {
+	if err := mapped.GetFrom(m); err != nil {
 		return netip.Addr{}, fmt.Errorf("answered without XOR-MAPPED-ADDRESS: %w", err)
 	}
 	address, ok := netip.AddrFromSlice(mapped.IP)

@@ -47,7 +47,7 @@ func TestSTUNTakesXORMappedAddressAlone(t *testing.T) {
 		{"a forged datagram, then the address", func(r []byte) [][]byte {
 			return [][]byte{binding(t, r, other, xorMapped("45.67.89.99")), []byte("noise"), r, binding(t, r, xorMapped("45.67.89.10"))}
 		}, ""},
-		{"a forged datagram alone", func(r []byte) [][]byte { return [][]byte{binding(t, r, other, xorMapped("45.67.89.99"))} }, "fit no question of ours"},
+		{"a forged datagram alone", func(r []byte) [][]byte { return [][]byte{binding(t, r, other, xorMapped("45.67.89.99"))} }, "answers that fit no question of ours came (1)"},
 		{"MAPPED-ADDRESS alone", func(r []byte) [][]byte {
 			return [][]byte{binding(t, r, &stun.MappedAddress{IP: net.IPv4(45, 67, 89, 10), Port: 1})}
 		}, "without XOR-MAPPED-ADDRESS"},

@@ -238,6 +238,21 @@ func TestEditChangesOnlyWhatIsSent(t *testing.T) {
 	}
 }
 
+func TestContentFollowsTheParts(t *testing.T) {
+	s := stateOnly(t)
+	id := create(t, s, `{"type":"SRV","name":"_imap._tcp","data":{"weight":5,"port":993,"target":"mail.example.com"},"priority":10}`)
+	for body, want := range map[string]string{
+		`{"data":{"weight":6,"port":993,"target":"mail.example.com"}}`: "6 993 mail.example.com",
+		`{"content":"7 993 mail.example.com"}`:                         "7 993 mail.example.com",
+	} {
+		var r recordView
+		callAPI(t, s, "PATCH", zonePath(s, "/dns_records/"+id), body).into(t, &r)
+		if r.Content != want || *r.Priority != 10 {
+			t.Errorf("%s: got %+v", body, r)
+		}
+	}
+}
+
 func TestEditsThatAreRefused(t *testing.T) {
 	seed := SeedZone{Name: "example.com", Records: []SeedRecord{
 		{Type: "A", Name: "www", Content: "45.67.89.10"},
@@ -366,6 +381,7 @@ func TestZones(t *testing.T) {
 		"?name=ends_with:.com":                 "example.com",
 		"?name=equal_case_sensitive:Other.net": "",
 		"?name=what:other.net":                 "",
+		"?status=&name=":                       "example.com example.org other.net",
 		"?status=pending":                      "",
 		"?account.id=" + s.account:             "example.com example.org other.net",
 		"?account.id=x":                        "",

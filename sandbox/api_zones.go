@@ -88,9 +88,9 @@ func (s *Sandbox) listZones(c *call) answer {
 	}
 	views := s.zoneViews(c.token)
 	views = slices.DeleteFunc(views, func(z zoneView) bool {
-		return !(matchesWord(z.Name, query.Get("name"), foldName) &&
-			matchesWord(z.Account.Name, query.Get("account.name"), strings.ToLower) &&
-			isOneOf(z.Status, query["status"]) && isOneOf(z.Account.ID, query["account.id"]))
+		return !matchesWord(z.Name, query.Get("name"), foldName) ||
+			!matchesWord(z.Account.Name, query.Get("account.name"), strings.ToLower) ||
+			!isOneOf(z.Status, given(query, "status")) || !isOneOf(z.Account.ID, given(query, "account.id"))
 	})
 	sortZones(views, query.Get("order"), query.Get("direction"))
 	page, info := cut(views, p)

@@ -33,8 +33,8 @@ dns                                 500 (SERVFAIL), hang, drop, refused, lie (va
 edge                                500, hang, drop, challenge
 origin                              500, hang, drop, refuse
 duckdns                             500, 429, hang, drop, html, lie (value = address), huge
-echo:NAME                           500, 429, hang, drop, html, lie (value = address), huge, portal, redirect, twice,
-                                    private, wrong-family
+echo:NAME                           500, 429, hang, drop, html, lie (value = what it says), huge, portal, challenge,
+(NAME as in the first line)         redirect, twice, private, wrong-family
 `
 
 // control is what tests and people change the world with.
@@ -90,7 +90,7 @@ type done struct {
 func reply(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(body)
+	_ = json.NewEncoder(w).Encode(body)
 }
 
 func replyError(w http.ResponseWriter, status int, err error) {
@@ -222,10 +222,8 @@ func (f Fault) check() error {
 	case f.Times < 0:
 		return fmt.Errorf("fault on %s: times is %d; give 0 (until cleared) or more", f.On, f.Times)
 	}
-	if f.Do == "lie" {
-		if _, err := netip.ParseAddr(f.Value); err != nil {
-			return fmt.Errorf("fault on %s: the lie %q is not an address", f.On, f.Value)
-		}
+	if _, err := netip.ParseAddr(f.Value); f.Do == "lie" && err != nil && (f.Value == "" || !strings.HasPrefix(f.On, "echo:")) {
+		return fmt.Errorf("fault on %s: the lie %q is not an address", f.On, f.Value)
 	}
 	return nil
 }

@@ -118,12 +118,12 @@ func (s *Sandbox) runDNS(server *dns.Server, f family, over string, answer answe
 	server.Handler = dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
 		q, ok := newQuery(m, f, over)
 		if !ok {
-			w.WriteMsg(new(dns.Msg).SetRcodeFormatError(m))
+			_ = w.WriteMsg(new(dns.Msg).SetRcodeFormatError(m))
 			return
 		}
 		if reply := answer(q); reply != nil {
 			if err := w.WriteMsg(q.finish(reply)); err != nil { // a record that does not fit the wire
-				w.WriteMsg(q.reply(dns.RcodeServerFailure))
+				_ = w.WriteMsg(q.reply(dns.RcodeServerFailure))
 			}
 		} else if q.cut && over == "tcp" {
 			w.Close()
@@ -134,11 +134,11 @@ func (s *Sandbox) runDNS(server *dns.Server, f family, over string, answer answe
 	ended := make(chan struct{})
 	s.serve(func() {
 		defer close(ended)
-		server.ActivateAndServe()
+		_ = server.ActivateAndServe()
 	})
 	select {
 	case <-up:
 	case <-ended:
 	}
-	s.onClose(func() { server.Shutdown() })
+	s.onClose(func() { _ = server.Shutdown() })
 }

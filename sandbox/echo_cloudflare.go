@@ -80,7 +80,7 @@ func (s *Sandbox) doh(e echo) http.HandlerFunc {
 			return
 		}
 		w.Header().Set("Content-Type", "application/dns-message")
-		w.Write(wire)
+		_, _ = w.Write(wire)
 	}
 }
 

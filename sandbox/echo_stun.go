@@ -32,25 +32,16 @@ func (s *Sandbox) listenPacketFamily(f family) (net.PacketConn, error) {
 	return s.listenPacket("")
 }
 
-// runSTUN ends when the socket is closed. Other errors of reading (a client's
-// port that is closed again, on some systems) concern one packet only.
+// runSTUN ends when the socket is closed.
 func (s *Sandbox) runSTUN(packets net.PacketConn, e echo, f family) {
 	buf := make([]byte, 1500)
 	for {
 		n, from, err := packets.ReadFrom(buf)
-		select {
-		case <-s.done:
-			return
-		default:
-		}
 		if err != nil {
-			if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
-				continue
-			}
 			return
 		}
 		if reply := s.answerSTUN(buf[:n], from, e, f); reply != nil {
-			packets.WriteTo(reply, from)
+			_, _ = packets.WriteTo(reply, from)
 		}
 	}
 }

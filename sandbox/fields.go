@@ -16,7 +16,7 @@ type fields map[string]json.RawMessage
 // id is the record that an operation of a batch is about.
 func (f fields) id() string {
 	var id string
-	json.Unmarshal(f["id"], &id) // anything else than a word is no record's ID
+	_ = json.Unmarshal(f["id"], &id) // anything else than a word is no record's ID
 	return id
 }
 
@@ -134,6 +134,13 @@ func (f fields) writeParts(r *record, _ plan) error {
 		if len(object) > 0 {
 			*into = compact.Bytes()
 		}
+	}
+	// Content and data say the same in two ways: what is sent alone outdates the other.
+	switch {
+	case f.has("data") && !f.has("content"):
+		r.Content = ""
+	case f.has("content") && !f.has("data"):
+		r.Data = nil
 	}
 	if !f.has("priority") {
 		return nil

@@ -115,13 +115,13 @@ func searched(text string) condition {
 // valueConditions reads what is asked of the other fields.
 func valueConditions(query url.Values) ([]condition, error) {
 	var conditions []condition
-	for _, want := range query["type"] {
+	for _, want := range given(query, "type") {
 		if !slices.Contains(recordTypes(), want) {
 			return nil, errType()
 		}
 		conditions = append(conditions, func(r *record) bool { return r.Type == want })
 	}
-	for _, word := range query["proxied"] {
+	for _, word := range given(query, "proxied") {
 		want, err := strconv.ParseBool(word)
 		if err != nil {
 			return nil, badParameter("proxied", "true or false")
@@ -135,6 +135,11 @@ func valueConditions(query url.Values) ([]condition, error) {
 		conditions = append(conditions, func(r *record) bool { return r.Comment == "" })
 	}
 	return conditions, nil
+}
+
+// given returns the values of a parameter that are not empty.
+func given(query url.Values, parameter string) []string {
+	return slices.DeleteFunc(slices.Clone(query[parameter]), func(v string) bool { return v == "" })
 }
 
 // tagConditions reads what is asked of the tags. A tag is NAME:VALUE, and the

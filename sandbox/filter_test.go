@@ -79,6 +79,7 @@ func TestListFilters(t *testing.T) {
 		{"order=content", "www/TXT www/A home/A alias/CNAME"},
 		{"order=ttl&direction=desc", "www/TXT home/A alias/CNAME www/A"},
 		{"order=proxied&direction=desc&type=A", "www/A home/A"},
+		{"type=&proxied=&name=www.example.com", "www/A www/TXT"},
 		{"what=ever", "www/A home/A alias/CNAME www/TXT"},
 		{"per_page=3", "www/A home/A alias/CNAME"},
 		{"per_page=3&page=2", "www/TXT"},

@@ -81,6 +81,7 @@ func (l *lifecycle) serveHTTP(listener net.Listener, handler http.Handler) {
 	server := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !l.enter() {
+				hangUp(w) // nothing said would be a 200
 				return
 			}
 			defer l.wait.Done()
@@ -98,7 +99,7 @@ func (l *lifecycle) serveHTTP(listener net.Listener, handler http.Handler) {
 		ErrorLog:          log.New(io.Discard, "", 0), // a client that cuts a handshake is no news here
 	}
 	l.onClose(func() { server.Close() })
-	l.serve(func() { server.Serve(listener) })
+	l.serve(func() { _ = server.Serve(listener) })
 }
 
 // enter counts one more piece of work that end must wait for; whoever got true

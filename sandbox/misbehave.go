@@ -2,14 +2,15 @@ package sandbox
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// faults are what may go wrong, and with what. It is what POST /faults accepts.
+// faultsOn lists the ways in which a thing can misbehave; nil means that there
+// is no such thing.
 func faultsOn(on string) []string {
-	network := []string{"500", "429", "hang", "drop", "html", "lie", "huge"}
 	switch on {
 	case "api", effectZones, effectList, effectVerify, effectUsage, effectSettings, effectAccounts, effectUser, effectIPs:
 		return []string{"500", "429", "hang", "drop", "html", "huge"}
@@ -22,12 +23,15 @@ func faultsOn(on string) []string {
 	case "origin":
 		return []string{"500", "hang", "drop", "refuse"}
 	case "duckdns":
-		return network
+		return []string{"500", "429", "hang", "drop", "html", "lie", "huge"}
 	}
-	if name, ok := strings.CutPrefix(on, "echo:"); ok && name != "" {
-		return append(network, "portal", "redirect", "twice", "private", "wrong-family")
+	name, ok := strings.CutPrefix(on, "echo:")
+	name = strings.TrimSuffix(name, "-tcp")
+	if !ok || !slices.ContainsFunc(echoTable(), func(e echo) bool { return e.name == name }) {
+		return nil
 	}
-	return nil
+	return []string{"500", "429", "hang", "drop", "html", "lie", "huge", "portal", "challenge", "redirect",
+		"twice", "private", "wrong-family"}
 }
 
 // misbehave answers a call of the API wrongly, in the way that was asked for.

@@ -8,8 +8,10 @@
 // and is hostile only when told (see Fault). It shares no type with the client
 // that is tested against it, or both would make the same mistake and agree.
 //
-// One Sandbox holds the state (this file); each service reads it through the
-// small methods below: api*.go, nameserver.go, edge.go, duckdns.go, echo.go.
+// One Sandbox holds the state (this file) and is put together in start.go; each
+// service reads it through the small methods below: the API (api*.go, on the
+// transactions of store.go), nameserver.go, edge.go, duckdns.go, echo.go.
+// control.go changes the world from outside, misbehave.go makes it hostile.
 package sandbox
 
 import (
@@ -92,11 +94,13 @@ type zone struct {
 	Records     []*record // in the order of their creation
 }
 
-// Fault is a way in which a service misbehaves. On names the service or the
-// effect: batch, list, create, edit, delete, zones, verify, echo:NAME, dns,
-// edge, origin, duckdns. Do says how: 500, 429, hang, drop, html,
-// done-but-500 (done, and reported as failed), lie, portal, huge. Value is the lie,
-// or the seconds of a Retry-After. Times is how often; 0 means until told otherwise.
+// Fault is a way in which a service misbehaves. On names the service, or what
+// a call of the API does: batch, list, create, edit, delete, zones, verify,
+// api (any of them), echo:NAME, dns, edge, origin, duckdns. Do says how: 500,
+// 429, hang, drop, html, done-but-500 (done, and reported as failed),
+// done-but-drop, lie, portal, huge, …; GET / of the control address lists what
+// each can do. Value is the lie, or the seconds of a Retry-After. Times is how
+// often; 0 means until told otherwise.
 type Fault struct {
 	On    string `json:"on"`
 	Do    string `json:"do"`

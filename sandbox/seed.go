@@ -21,8 +21,7 @@ import (
 //	      - {type: CNAME, name: www, content: myhome.duckdns.org, proxied: true}
 //
 // What a key means is said at SeedZone and SeedRecord. A key that is not known
-// is an error, which names the line. Whether Cloudflare would accept the
-// records is judged by Start.
+// is an error, and so is what Cloudflare would refuse; both name the line.
 func LoadSeed(r io.Reader) ([]SeedZone, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -44,9 +43,12 @@ func LoadSeed(r io.Reader) ([]SeedZone, error) {
 		return nil, errors.New("seed has no zone; it needs at least: zones: [{name: example.com}]")
 	}
 	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return nil, errors.New("seed holds more than one document; put all zones into one list under zones:")
+		return nil, errors.New("seed holds more than one document; put all zones into one list, zones: [...]")
 	}
-	return seed.Zones, judgeSeed(seed.Zones, text)
+	if err := judgeSeed(seed.Zones, text); err != nil {
+		return nil, err
+	}
+	return seed.Zones, nil
 }
 
 // judgeSeed tells whether Cloudflare would accept the zones, and if not, which

@@ -176,7 +176,8 @@ func validName(name string) bool {
 }
 
 func notInLabel(c rune) bool {
-	return !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_')
+	letter, digit := c >= 'a' && c <= 'z', c >= '0' && c <= '9'
+	return !letter && !digit && c != '-' && c != '_'
 }
 
 // same tells whether an edit changed nothing.

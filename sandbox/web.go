@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -87,7 +88,7 @@ var loopbackHosts = [...]string{"localhost", "127.0.0.1", "::1"}
 // certificateOf makes the one certificate of a service: for its real host
 // names, and for loopback.
 func (s *Sandbox) certificateOf(hosts ...string) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
-	cert, err := s.authority.certificate(append(hosts, loopbackHosts[:]...)...)
+	cert, err := s.authority.certificate(slices.Concat(hosts, loopbackHosts[:])...)
 	if err != nil {
 		return nil, err
 	}

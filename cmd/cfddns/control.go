@@ -37,15 +37,16 @@ const systemdSocket = "/run/cfddns/control.sock"
 
 // listenControl opens the socket. A file that nobody answers on any more is
 // left over from a killed daemon and is replaced.
-func listenControl(path string) (net.Listener, error) {
+func listenControl(ctx context.Context, path string) (net.Listener, error) {
 	if path[0] != '@' {
-		if conn, err := net.Dial("unix", path); err == nil {
+		if conn, err := dialAny(ctx, []string{path}); err == nil {
 			conn.Close()
 			return nil, fmt.Errorf("another cfddns answers on %s: stop it first, or set control: to another path", path)
 		}
 		_ = os.Remove(path)
 	}
-	listener, err := net.Listen("unix", path)
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("the control socket %s cannot be opened, another cfddns may be running: %w", path, err)
 	}

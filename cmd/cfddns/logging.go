@@ -30,19 +30,16 @@ func (a *app) logger(level slog.Level, format string) *slog.Logger {
 	if flag, err := parseLevel(a.logLevel); err == nil && a.logLevel != "" {
 		level = flag
 	}
-	underSystemd := a.getenv("JOURNAL_STREAM") != ""
 	options := &slog.HandlerOptions{Level: level}
-	if underSystemd {
-		options.ReplaceAttr = withoutTime
+	handler := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
+	if format == "json" {
+		handler = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
 	}
-	switch {
-	case format == "json":
-		return slog.New(slog.NewJSONHandler(a.stderr, options))
-	case underSystemd:
-		return slog.New(newPriorityHandler(a.stderr, options))
-	default:
-		return slog.New(slog.NewTextHandler(a.stderr, options))
+	if a.getenv("JOURNAL_STREAM") == "" {
+		return slog.New(handler(a.stderr))
 	}
+	options.ReplaceAttr = withoutTime
+	return slog.New(newPriorityHandler(a.stderr, handler))
 }
 
 func withoutTime(groups []string, attr slog.Attr) slog.Attr {
@@ -69,9 +66,9 @@ type priorityWriter struct {
 // Write implements io.Writer for the wrapped handler, under the lock of Handle.
 func (w *priorityWriter) Write(p []byte) (int, error) { return w.line.Write(p) }
 
-func newPriorityHandler(to io.Writer, options *slog.HandlerOptions) slog.Handler {
+func newPriorityHandler(to io.Writer, inner func(io.Writer) slog.Handler) slog.Handler {
 	out := &priorityWriter{to: to}
-	return priorityHandler{slog.NewTextHandler(out, options), out}
+	return priorityHandler{inner(out), out}
 }
 
 // Handle implements slog.Handler.

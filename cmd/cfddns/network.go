@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,9 +91,13 @@ const dialStagger = 250 * time.Millisecond
 // Dial implements ddns.World. Names are resolved here, so that a name that a
 // DNS filter blocks is called so.
 func (n *internet) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(address)
+	host, service, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
+	}
+	port, err := strconv.ParseUint(service, 10, 16)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %q is no port number", address, service)
 	}
 	base := strings.TrimRight(network, "46")
 	families := ddns.Families
@@ -109,7 +114,7 @@ func (n *internet) Dial(ctx context.Context, network, address string) (net.Conn,
 	if len(addresses) == 0 {
 		return nil, fmt.Errorf("%s has no address that can be reached from %s", host, n.local)
 	}
-	return n.race(ctx, base, addresses, port)
+	return n.race(ctx, base, addresses, uint16(port))
 }
 
 // addresses are what a host name, or a literal, stands for.
@@ -132,7 +137,7 @@ func (n *internet) addresses(ctx context.Context, families []ddns.Family, host s
 
 // race dials the addresses one after the other, each a moment later, and takes
 // the first connection.
-func (n *internet) race(ctx context.Context, base string, addresses []netip.Addr, port string) (net.Conn, error) {
+func (n *internet) race(ctx context.Context, base string, addresses []netip.Addr, port uint16) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type dialled struct {
@@ -145,7 +150,7 @@ func (n *internet) race(ctx context.Context, base string, addresses []netip.Addr
 		a := addresses[next]
 		next, running = next+1, running+1
 		go func() { // ends with ctx; its connection is closed below if nobody takes it
-			conn, err := n.dial(ctx, base, netip.AddrPortFrom(a, portNumber(port)))
+			conn, err := n.dial(ctx, base, netip.AddrPortFrom(a, port))
 			results <- dialled{conn, err}
 		}()
 	}
@@ -183,11 +188,6 @@ func (n *internet) race(ctx context.Context, base string, addresses []netip.Addr
 			return nil, ctx.Err()
 		}
 	}
-}
-
-func portNumber(port string) uint16 {
-	n, _ := net.LookupPort("tcp", port)
-	return uint16(n)
 }
 
 // dial opens one connection, bound as wanted.

@@ -61,7 +61,7 @@ func (a *app) run(ctx context.Context) error {
 		notifier: notify.New(notifyConfig(cfg), p.network, log, roundLine)}
 	d.loop = ddns.NewLoop(a.clock, d.took)
 	d.loop.Turn = d.watchdog()
-	listener, err := listenControl(socketPaths(cfg)[0])
+	listener, err := listenControl(ctx, socketPaths(cfg)[0])
 	if err != nil {
 		return exit(ddns.ExitUnexpected, err)
 	}
@@ -98,8 +98,13 @@ func (d *theDaemon) serve(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-// settingsOf is what the loop needs of the parts.
+// settingsOf is what the loop needs of the parts. Only a daemon asks when the
+// token ends: a one-shot is over before it does.
 func settingsOf(p *parts) ddns.Settings {
+	p.runner.TokenExpires = func(ctx context.Context, account string) (time.Time, error) {
+		token, err := p.client.VerifyToken(ctx, account)
+		return token.Expires, err
+	}
 	return ddns.Settings{Runner: p.runner, Schedule: p.config.Schedule, Every: p.config.Schedule.Every}
 }
 
@@ -115,28 +120,15 @@ func (d *theDaemon) took(round ddns.Round, past ddns.Past) {
 	if err := d.parts.save(round, past.Memory); err != nil {
 		d.log.Error("what was remembered could not be written; it is kept in memory", "err", err)
 	}
-	if changedAddress(round) {
-		d.parts.client.CloseIdle() // connections from the old address lead nowhere
-	}
+	d.parts.client.CloseIdle() // after a change of address kept connections lead nowhere, and hang
 	d.talk.round(round)
 	d.notifier.Report(round)
 	d.tell("STATUS=" + statusLine(round, past))
 }
 
-// changedAddress reports whether the round moved the home.
-func changedAddress(r ddns.Round) bool {
-	for _, rc := range r.Receipts {
-		c := rc.Change
-		if c.Op == ddns.Update && c.Before.Content != c.After.Content {
-			return true
-		}
-	}
-	return false
-}
-
 // listenSignals reads HUP and USR1 until the context ends.
 func (d *theDaemon) listenSignals(ctx context.Context) {
-	signals := make(chan os.Signal, 1)
+	signals := make(chan os.Signal, 8) // a burst is not lost while one reloads
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
 	defer signal.Stop(signals)
 	for {

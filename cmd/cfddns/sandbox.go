@@ -70,7 +70,7 @@ func (a *app) sandbox(ctx context.Context, f sandboxFlags) error {
 	if err := f.complete(); err != nil {
 		return exit(ddns.ExitUsage, err)
 	}
-	f.config.Listen, f.config.ListenPacket = net.Listen, net.ListenPacket
+	f.config.Listen, f.config.ListenPacket = listen, listenPacket
 	s, err := sandbox.Start(f.config)
 	if err != nil {
 		return exit(ddns.ExitUsage, err)
@@ -129,4 +129,16 @@ func (f *sandboxFlags) complete() error {
 		}
 	}
 	return nil
+}
+
+// listen and listenPacket open the sandbox's sockets: whatever this program
+// listens on is opened in this package.
+func listen(network, address string) (net.Listener, error) {
+	var config net.ListenConfig
+	return config.Listen(context.Background(), network, address)
+}
+
+func listenPacket(network, address string) (net.PacketConn, error) {
+	var config net.ListenConfig
+	return config.ListenPacket(context.Background(), network, address)
 }

@@ -5,9 +5,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,13 +15,6 @@ import (
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/cfddns/cfddns/sandbox"
 )
-
-// listen and listenPacket open the sandbox's sockets; all listeners of this
-// program are opened in this package.
-func listen(network, address string) (net.Listener, error) { return net.Listen(network, address) }
-func listenPacket(network, address string) (net.PacketConn, error) {
-	return net.ListenPacket(network, address)
-}
 
 // play plays the acts in order. An error is about the stage, not the story:
 // what was not seen is in the steps.
@@ -56,7 +49,8 @@ func (s *story) actBefore(ctx context.Context) error {
 	}
 	s.say("   cfddns starts, with its ordinary configuration. It asks five operators and touches nothing yet:")
 	s.sayFirst(*status.Round)
-	s.step("cfddns refuses to touch a CNAME unasked", "cname", began, conditionCodes(*status.Round), strings.Contains(conditionCodes(*status.Round), string(ddns.CodeCNAME)))
+	codes := conditionCodes(*status.Round)
+	s.step("cfddns touches no CNAME unasked", "cname", began, codes, codes == string(ddns.CodeCNAME))
 	return nil
 }
 
@@ -93,8 +87,7 @@ func (s *story) actMend(ctx context.Context) error {
 	}
 	s.sayVoices(*status.Round)
 	s.sayChanges(*status.Round)
-	s.step("the names became A records at the agreed address", "3 confirmed, 3 proved", began,
-		fmt.Sprintf("%d confirmed, %d proved", confirmed(*status.Round, demoBefore.String()), status.Proved), confirmed(*status.Round, demoBefore.String()) == len(demoNames) && status.Proved == len(demoNames))
+	s.published("the names became A records at the agreed address", began, status, demoBefore)
 	s.visit(ctx, "Duck DNS still dark: visitors reach the home", 200, 0)
 	s.world.ClearFaults()
 	return nil
@@ -120,8 +113,7 @@ func (s *story) actMove(ctx context.Context) error {
 		return err
 	}
 	s.sayChanges(*status.Round)
-	s.step("the records followed, in one API write", "3 confirmed, 3 proved", began,
-		fmt.Sprintf("%d confirmed, %d proved", confirmed(*status.Round, demoAfter.String()), status.Proved), confirmed(*status.Round, demoAfter.String()) == len(demoNames) && status.Proved == len(demoNames))
+	s.published("the records followed, in one API write", began, status, demoAfter)
 	s.visit(ctx, "visitors reach the home again", 200, 0)
 	return nil
 }
@@ -157,6 +149,13 @@ func (s *story) breathe(ctx context.Context) error {
 // step notes what was seen.
 func (s *story) step(title, want string, began time.Time, seen string, ok bool) {
 	s.steps = append(s.steps, demoStep{Title: title, Want: want, Seen: seen, OK: ok, TookMS: time.Since(began).Milliseconds()})
+}
+
+// published notes how many names were written and proved.
+func (s *story) published(title string, began time.Time, status StatusReport, address netip.Addr) {
+	words := func(confirmed, proved int) string { return fmt.Sprintf("%d confirmed, %d proved", confirmed, proved) }
+	want, seen := words(len(demoNames), len(demoNames)), words(confirmed(*status.Round, address.String()), status.Proved)
+	s.step(title, want, began, seen, seen == want)
 }
 
 func (s *story) allSeen() bool {
@@ -222,8 +221,17 @@ func (s *story) sayChanges(r ddns.Report) {
 	for _, c := range r.Changes {
 		s.say("     %s %s: %s → %s %s, %s", c.Op, c.Name, c.Before.Content, c.After.Type, c.After.Content, c.Receipt)
 	}
-	for _, p := range r.Proofs {
-		s.say("     proof: the %s answers %s for %s: %s", p.By, p.Answer, p.Name, p.Outcome)
+	for _, by := range []string{"nameserver", "resolver", "edge"} {
+		var names, answers []string
+		for _, p := range r.Proofs {
+			if p.By == by && p.Outcome == ddns.ProofSeen {
+				names, answers = append(names, p.Name), append(answers, p.Answer)
+			}
+		}
+		if len(names) > 0 {
+			slices.Sort(answers)
+			s.say("     proof: the %s answers %s for %d names", by, strings.Join(slices.Compact(answers), " and "), len(names))
+		}
 	}
 }
 
@@ -242,7 +250,8 @@ func conditionCodes(r ddns.Report) string {
 	for _, c := range r.Conditions {
 		codes = append(codes, string(c.Code))
 	}
-	return strings.Join(codes, ", ")
+	slices.Sort(codes)
+	return strings.Join(slices.Compact(codes), ", ")
 }
 
 // table prints what happened and how long it took.

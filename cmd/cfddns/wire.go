@@ -45,6 +45,9 @@ func (a *app) wire(cfg configs.Config) (*parts, error) {
 	if err != nil {
 		return nil, exit(ddns.ExitUsage, err)
 	}
+	if err := notifyConfig(cfg).Validate(); err != nil {
+		return nil, exit(ddns.ExitUsage, err)
+	}
 	if err := p.openJournal(a); err != nil {
 		return nil, err
 	}

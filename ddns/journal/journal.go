@@ -17,12 +17,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
 
-// Journal is a directory that remembers. Save, Append and Keep belong to one
-// goroutine; Read may be called by any, and by other processes too.
+// Journal is a directory that remembers. Save and Append belong to one
+// goroutine; Keep and Read may be called by any, and by other processes too.
 type Journal struct {
 	dir   string
 	last  mark // of the last round that Append took
@@ -47,10 +48,12 @@ const leftover = time.Hour
 // sweep removes temporary files that a kill left behind. That it may not is no
 // concern: they only take up space.
 func sweep(dir string, now time.Time) {
-	found, _ := filepath.Glob(filepath.Join(dir, "."+stateFile+"*"))
-	for _, path := range found {
-		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > leftover {
-			_ = os.Remove(path)
+	entries, _ := os.ReadDir(dir)
+	for _, entry := range entries {
+		info, err := entry.Info()
+		ours := strings.HasPrefix(entry.Name(), "."+stateFile) && err == nil && info.Mode().IsRegular()
+		if ours && now.Sub(info.ModTime()) > leftover {
+			_ = os.Remove(filepath.Join(dir, entry.Name()))
 		}
 	}
 }

@@ -149,7 +149,7 @@ func ReadRollback(path string) ([]ddns.Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the rollback file cannot be read: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close() // it was only read
 	content, err := io.ReadAll(io.LimitReader(f, rollbackMost))
 	if err != nil {
 		return nil, fmt.Errorf("the rollback file cannot be read: %w", err)

@@ -99,7 +99,7 @@ func (j *Journal) write(line []byte) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // Sync has said all that is to be said
+	defer f.Close() // Sync has said all that is to be said
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ func (j *Journal) openRounds(more int64) (*os.File, error) {
 }
 
 // isTorn reports whether the last line has no end.
-func isTorn(f *os.File, size int64) (bool, error) {
+func isTorn(f io.ReaderAt, size int64) (bool, error) {
 	if size == 0 {
 		return false, nil
 	}
@@ -152,7 +152,7 @@ func (j *Journal) Read(since time.Time) iter.Seq2[ddns.Report, error] {
 	return func(yield func(ddns.Report, error) bool) {
 		files, err := j.openToRead()
 		for _, f := range files {
-			defer f.Close() //nolint:errcheck // it was only read
+			defer f.Close() // it was only read
 		}
 		if err != nil {
 			yield(ddns.Report{}, j.unread(err))

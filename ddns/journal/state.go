@@ -95,7 +95,7 @@ func (j *Journal) readState() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close() // it was only read
 	return io.ReadAll(io.LimitReader(f, stateMost+1))
 }
 

@@ -18,7 +18,9 @@
 //   - ping is a URL that is asked for after each round: https://healthchecks.io
 //     and Uptime Kuma call this a check-in. Silence is then an alarm too.
 //
-// Commands are run without a shell, one at a time, and without our secrets.
+// Commands are run without a shell, one at a time, for at most 30 seconds, and
+// without our secrets. A command that fails for a condition is run again after
+// the next rounds, three times in all; on_change is run once.
 // What was told is remembered only while the program runs: after a restart a
 // condition that still stands is told again.
 package notify
@@ -67,7 +69,8 @@ type Notifier struct {
 }
 
 // New starts a notifier. The configuration must be valid. Summary gives the
-// one line that a ping carries for a round.
+// one line that a ping carries for a round; it is called from the notifier's
+// own goroutine.
 func New(config Config, world ddns.World, log *slog.Logger, summary func(ddns.Round) string) *Notifier {
 	host, err := os.Hostname()
 	if err != nil {
@@ -163,7 +166,7 @@ func (n *Notifier) ping() {
 	if n.config.Ping.IsZero() {
 		return
 	}
-	if err, sent := n.pinger.ping(n.ctx, n.latest, n.summary(n.latest)); sent {
+	if sent, err := n.pinger.ping(n.ctx, n.latest, n.summary(n.latest)); sent {
 		n.pings.note(n.log, err)
 	}
 }

@@ -30,8 +30,8 @@ const (
 //
 //   - healthchecks.io: a GET of the URL, and for a failure a POST to URL/fail,
 //     whose body says why. https://healthchecks.io/docs/http_api/
-//   - Uptime Kuma, known by its /api/push/ or a query: a GET of the URL as it
-//     is, and for a failure with status=down and msg in the query.
+//   - Uptime Kuma, known by /api/push/ or a status in the query: a GET of the
+//     URL as it is, and for a failure with status=down and msg in the query.
 //     https://github.com/louislam/uptime-kuma/wiki/Internal-API
 type pinger struct {
 	client http.Client
@@ -55,10 +55,8 @@ func newPinger(config Config, world ddns.World) pinger {
 			}
 			return world.Dial(ctx, network, address)
 		},
+		TLSClientConfig:   &tls.Config{RootCAs: world.Roots(), MinVersion: tls.VersionTLS12},
 		DisableKeepAlives: true, // the next one is minutes away, and by then our address may be another
-	}
-	if world != nil {
-		transport.TLSClientConfig = &tls.Config{RootCAs: world.Roots(), MinVersion: tls.VersionTLS12}
 	}
 	follow := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return pinger{client: http.Client{Transport: transport, CheckRedirect: follow}, url: config.Ping,
@@ -66,18 +64,18 @@ func newPinger(config Config, world ddns.World) pinger {
 }
 
 // ping says how a round ended; sent is false if just that was said a moment ago.
-func (p *pinger) ping(ctx context.Context, round ddns.Round, summary string) (err error, sent bool) { //nolint:revive,staticcheck // the error is the lesser half
+func (p *pinger) ping(ctx context.Context, round ddns.Round, summary string) (sent bool, err error) {
 	well := round.Exit() == ddns.ExitRight
 	if p.last != nil && p.last.well == well && time.Since(p.last.at) < pingApart {
-		return nil, false
+		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingDeadline)
 	defer cancel()
 	if err := p.send(ctx, well, summary); err != nil {
-		return err, true
+		return true, err
 	}
 	p.last = &checkIn{well: well, at: time.Now()}
-	return nil, true
+	return true, nil
 }
 
 // send makes the request. A failure that a server takes by GET alone is sent
@@ -87,7 +85,7 @@ func (p *pinger) send(ctx context.Context, well bool, summary string) error {
 	if err != nil {
 		return errors.New("it is not a URL")
 	}
-	kuma := u.RawQuery != "" || strings.Contains(u.Path, "/api/push/")
+	kuma := u.Query().Has("status") || strings.Contains(u.Path, "/api/push/")
 	switch {
 	case well:
 		return p.do(ctx, http.MethodGet, u, "")
@@ -135,7 +133,7 @@ func (p *pinger) do(ctx context.Context, method string, u *url.URL, body string)
 	if err != nil {
 		return fmt.Errorf("%s: %w", u.Hostname(), err)
 	}
-	defer response.Body.Close() //nolint:errcheck // it was only read
+	defer response.Body.Close() // it was only read
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, answerMost))
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		return fmt.Errorf("%s answered %w", u.Hostname(), statusError(response.StatusCode))

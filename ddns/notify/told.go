@@ -174,7 +174,7 @@ func bundled(conditions []ddns.Condition) (bundles []bundle) {
 // together is one condition that counts many of a code.
 func together(all []ddns.Condition) ddns.Condition {
 	one := all[0]
-	one.Title = fmt.Sprintf("%d times: %s, %s and others; %s: %s", len(all), all[0].Name, all[1].Name, all[0].Name, all[0].Title)
+	one.Title = fmt.Sprintf("%d names, %s, %s and others; of the first: %s", len(all), all[0].Name, all[1].Name, all[0].Title)
 	one.Name = ""
 	for _, c := range all {
 		if c.Since.Before(one.Since) {

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package ipsource
+package ddns
 
 import "os/exec"
 

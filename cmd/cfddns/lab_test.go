@@ -1,0 +1,194 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The laboratory runs the program that users run, unmodified and with its
+// default configuration, on the real host names of the services it talks to.
+// Each scenario lives in namespaces of its own: a network that is empty but
+// for loopback, and its own /etc/hosts and /etc/resolv.conf. In there a
+// sandbox is the internet, and a gateway (lab_gateway_test.go) stands on the
+// real names and leads to it. Nothing of it outlives the scenario, and no root
+// is needed where unprivileged user namespaces are allowed.
+
+// labProgram is the variable that tells a test process inside the namespaces
+// where the program is; outside it is not set.
+const labProgram = "CFDDNS_TEST_LAB"
+
+// A scenario is one test inside namespaces of its own.
+type scenario struct {
+	name string
+	run  func(t *testing.T)
+}
+
+// scenarios lists all of them, those that wait for long first.
+func scenarios() []scenario {
+	all := []scenario{
+		{"a record edited by hand is mended at the recheck", editedByHand},
+		{"the daemon starts before the network exists", startedBeforeTheNetwork},
+		{"a refused token does not end the daemon", tokenRefused},
+	}
+	for _, o := range outages() {
+		all = append(all, scenario{"the daemon outlives: " + o.name, o.run})
+	}
+	return append(all, []scenario{
+		{"killed while it creates", killedCreating},
+		{"killed while it updates", killedUpdating},
+		{"killed while it replaces a CNAME", killedReplacing},
+		{"bad sources alone and in pairs", badSources},
+		{"too many bad sources", tooManyBadSources},
+		{"SIGTERM in the middle of a write", endedInAWrite},
+		{"a full disk does not stop publishing", fullDisk},
+		{"a cold start creates the record", coldStart},
+		{"a CNAME at the name", aliasAtTheName},
+		{"several records at the name", severalRecords},
+		{"a write whose answer is lost", answerLost},
+		{"a record moved twice is contested", contestedRecord},
+		{"an update keeps what is not ours", metadataKept},
+		{"IPv4 and IPv6", bothFamilies},
+	}...)
+}
+
+// labAtOnce scenarios run side by side: most of them wait most of the time.
+const labAtOnce = 6
+
+func TestLab(t *testing.T) {
+	if inside := os.Getenv(labProgram); inside != "" {
+		for _, s := range scenarios() {
+			t.Run(s.name, s.run)
+		}
+		return
+	}
+	if testing.Short() {
+		t.Skip("it takes about 70 s, most of it waiting")
+	}
+	program := buildProgram(t)
+	slots := make(chan struct{}, labAtOnce)
+	for _, s := range scenarios() {
+		t.Run(s.name, func(t *testing.T) {
+			ended := make(chan labEnd, 1)
+			go func() { // awaited below
+				slots <- struct{}{}
+				ended <- runInside(program, s.name)
+				<-slots
+			}()
+			// Only the waiting is left to the test's own turn, or no more
+			// scenarios would run side by side than there are processors.
+			t.Parallel()
+			(<-ended).judge(t)
+		})
+	}
+}
+
+// buildProgram builds what users run.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	for _, tool := range []string{"go", "ip"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			without(t, "%s is not installed: %v", tool, err)
+		}
+	}
+	program := filepath.Join(t.TempDir(), "cfddns")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, output)
+	}
+	return program
+}
+
+// without ends a test that lacks something of the machine it runs on.
+func without(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// labEnd is how a scenario ended.
+type labEnd struct {
+	output string
+	took   time.Duration
+	err    error
+}
+
+// runInside runs this test binary again, in new namespaces, for one scenario.
+// The namespace of processes makes all of them end with it.
+func runInside(program, name string) labEnd {
+	pattern := regexp.QuoteMeta(strings.ReplaceAll(name, " ", "_"))
+	again := exec.Command(os.Args[0], "-test.run=^TestLab$/^"+pattern+"$", "-test.v", "-test.count=1", "-test.timeout=150s")
+	again.Env = append(os.Environ(), labProgram+"="+program)
+	again.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+		Pdeathsig:   syscall.SIGKILL,
+	}
+	began := time.Now()
+	output, err := again.CombinedOutput()
+	return labEnd{output: string(output), took: time.Since(began), err: err}
+}
+
+// judge turns the end of a scenario into that of its test.
+func (e labEnd) judge(t *testing.T) {
+	t.Helper()
+	var failed *exec.ExitError
+	switch {
+	case errors.As(e.err, &failed):
+		t.Errorf("in the namespaces, %v:\n%s", e.err, e.output)
+	case e.err != nil:
+		without(t, "no namespaces: %v", e.err)
+	case strings.Contains(e.output, "--- SKIP"):
+		t.Skip(e.output)
+	case !strings.Contains(e.output, "--- PASS: TestLab/"):
+		t.Errorf("the scenario did not run:\n%s", e.output)
+	default:
+		t.Logf("took %s\n%s", e.took.Round(time.Millisecond), e.output)
+	}
+}
+
+// mustRun runs one command a line; one that fails ends the test.
+func mustRun(t *testing.T, lines string) {
+	t.Helper()
+	for line := range strings.Lines(lines) {
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		if output, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", strings.TrimSpace(line), err, output)
+		}
+	}
+}
+
+// ownFile lays a file of ours over one of the system, for this namespace only,
+// and returns its path.
+func ownFile(t *testing.T, path string) string {
+	t.Helper()
+	ours := filepath.Join(t.TempDir(), filepath.Base(path))
+	if err := os.WriteFile(ours, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount(ours, path, "", syscall.MS_BIND, ""); err != nil {
+		t.Fatal(fmt.Errorf("lay %s over %s: %w", ours, path, err))
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(path, 0); err != nil {
+			t.Error(fmt.Errorf("unmount %s: %w", path, err))
+		}
+	})
+	return ours
+}

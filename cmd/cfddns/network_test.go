@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cfddns/cfddns/ddns"
+)
+
+func listenOn(t *testing.T, address string) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Skipf("%s is not there: %v", address, err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	}()
+	return l
+}
+
+func TestTheInternetDialsTheFamilyThatIsAskedFor(t *testing.T) {
+	n, err := newInternet("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := listenOn(t, "127.0.0.1:0")
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	conn, err := n.Dial(ctx, "tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if conn, err := n.Dial(ctx, "tcp6", l.Addr().String()); err == nil {
+		conn.Close()
+		t.Error("an IPv4 address was dialled over tcp6")
+	}
+	if conn, err := n.From(netip.MustParseAddr("127.0.0.2")).Dial(ctx, "tcp4", l.Addr().String()); err != nil {
+		t.Error(err)
+	} else if conn.Close(); !strings.HasPrefix(conn.LocalAddr().String(), "127.0.0.2:") {
+		t.Errorf("dialled from %s, want from 127.0.0.2", conn.LocalAddr())
+	}
+	conn, err = n.Dial(ctx, "tcp", "localhost:"+port)
+	if err != nil {
+		t.Errorf("localhost with both families: %v", err)
+	} else {
+		conn.Close()
+	}
+}
+
+func TestADeadAddressDoesNotHoldUpTheNext(t *testing.T) {
+	n, err := newInternet("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := listenOn(t, "127.0.0.1:0")
+	port := netip.MustParseAddrPort(l.Addr().String()).Port()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	// Nobody listens on 127.0.0.3; it refuses at once, or, where packets are dropped, is overtaken.
+	conn, err := n.race(ctx, "tcp", []netip.Addr{netip.MustParseAddr("127.0.0.3"), netip.MustParseAddr("127.0.0.1")}, port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if _, err := n.race(ctx, "tcp", []netip.Addr{netip.MustParseAddr("127.0.0.3")}, port); err == nil {
+		t.Error("a connection to nobody")
+	}
+}
+
+func TestASilentResolverIsReplacedAfterAMinute(t *testing.T) {
+	r := &resolver{}
+	if r.heard(false) {
+		t.Error("replaced at the first silence")
+	}
+	r.silentSince = time.Now().Add(-resolverPatience)
+	if !r.heard(false) {
+		t.Error("not replaced after a minute of silence")
+	}
+	if r.heard(true); r.heard(false) {
+		t.Error("replaced although it answered in between")
+	}
+	want := netip.MustParseAddr("45.67.89.1")
+	r.doh = func(_ context.Context, s dohServer, f ddns.Family, host string) ([]netip.Addr, error) {
+		if strings.Contains(s.url, "cloudflare") {
+			return nil, errors.New("silent too")
+		}
+		return []netip.Addr{want}, nil
+	}
+	got, err := r.otherwise(t.Context(), []ddns.Family{ddns.IPv4}, "api.cloudflare.com", errors.New("no answer"))
+	if err != nil || len(got) != 1 || got[0] != want {
+		t.Errorf("got %v, %v; want %v of the second resolver", got, err, want)
+	}
+}
+
+func TestRootsThatAreNoneAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	empty := filepath.Join(dir, "empty.pem")
+	if err := os.WriteFile(empty, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{empty, filepath.Join(dir, "missing.pem")} {
+		if _, err := newInternet(path); err == nil || !strings.HasPrefix(err.Error(), "tls_roots: ") {
+			t.Errorf("%s: %v, want an error about tls_roots", filepath.Base(path), err)
+		}
+	}
+}
+
+func TestALeftOverSocketIsReplacedAndALiveOneIsNot(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	first, err := listenControl(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := listenControl(t.Context(), path); err == nil || !strings.Contains(err.Error(), "another cfddns answers") {
+		t.Errorf("a live socket: %v, want a refusal", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket has mode %v (%v), want 0600", info.Mode(), err)
+	}
+	first.(ownOnly).Listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	first.Close()
+	second, err := listenControl(t.Context(), path)
+	if err != nil {
+		t.Fatalf("a left-over socket: %v", err)
+	}
+	second.Close()
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cfddns/cfddns/ddns"
+)
+
+var (
+	addressA = netip.MustParseAddr("45.67.89.10")
+	addressB = netip.MustParseAddr("45.67.90.77")
+	noon     = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+)
+
+func target(name string) ddns.Target { return ddns.Target{Name: name, Shown: name, Type: "A"} }
+
+// roundOf makes a round whose targets all end in a state.
+func roundOf(state ddns.TargetState, why string, names ...string) ddns.Round {
+	r := ddns.Round{ID: "1", Started: noon, Holdings: []ddns.Holding{{Family: ddns.IPv4, Decision: ddns.Publish, Address: addressB}}}
+	for _, name := range names {
+		r.Outcomes = append(r.Outcomes, ddns.Outcome{Target: target(name), State: state, Why: why, Address: addressB.String()})
+		if state == ddns.Changed {
+			r.Receipts = append(r.Receipts, ddns.Receipt{State: ddns.Confirmed, Change: ddns.Change{Op: ddns.Update, Target: target(name),
+				Before: &ddns.Record{Type: "A", Content: addressA.String()}, After: &ddns.Record{Type: "A", Content: addressB.String()}}})
+		}
+	}
+	return r
+}
+
+// The line of a round is read by people and by scripts that watch the log.
+func TestTheLineOfARound(t *testing.T) {
+	gap := roundOf(ddns.Changed, "", "a.example.com")
+	gap.Gap = 9100 * time.Millisecond
+	left := roundOf(ddns.Right, "", "a.example.com")
+	left.Conditions = []ddns.Condition{{Code: ddns.CodeLeftBehind, Severity: ddns.Warning, Name: "example.com", Title: "still holding the old address 45.67.89.10: TXT example.com"}}
+	tests := []struct {
+		name  string
+		round ddns.Round
+		want  string
+	}{
+		{"all right", roundOf(ddns.Right, "", "a.example.com", "b.example.com"), "all 2 names right at 45.67.90.77"},
+		{"one changed", roundOf(ddns.Changed, "", "a.example.com"), "a.example.com A: 45.67.89.10 → 45.67.90.77"},
+		{"a change and its gap", gap, "a.example.com A: 45.67.89.10 → 45.67.90.77 · visitors may have failed for 9.1s at most"},
+		{"many changed", roundOf(ddns.Changed, "", "a.b", "c.d", "e.f", "g.h"), "4 names changed, first a.b A: 45.67.89.10 → 45.67.90.77"},
+		{"held", roundOf(ddns.Held, "45.67.90.77 by amazon; 3 operators must agree", "a.example.com"), "a.example.com A held: 45.67.90.77 by amazon; 3 operators must agree"},
+		{"left behind", left, "example.com: still holding the old address 45.67.89.10: TXT example.com"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := roundLine(tt.round); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestTheSameTroubleIsSaidAgainAfterAnHourOnly(t *testing.T) {
+	var out bytes.Buffer
+	talk := talker{log: slog.New(slog.NewTextHandler(&out, nil))}
+	lines := func() int { return strings.Count(out.String(), "\n") }
+	steps := []struct {
+		name  string
+		after time.Duration
+		round ddns.Round
+		want  int // lines so far
+	}{
+		{"the first round is said", 0, roundOf(ddns.Right, "", "a.example.com"), 1},
+		{"a quiet one is not", 20 * time.Minute, roundOf(ddns.Right, "", "a.example.com"), 1},
+		{"trouble is said", 40 * time.Minute, roundOf(ddns.Unreached, "status 500", "a.example.com"), 2},
+		{"the same trouble in other words is not", 41 * time.Minute, roundOf(ddns.Unreached, "status 502", "a.example.com"), 2},
+		{"another trouble is", 42 * time.Minute, roundOf(ddns.Refused, "token", "a.example.com"), 3},
+		{"the same after an hour is", 103 * time.Minute, roundOf(ddns.Refused, "token", "a.example.com"), 4},
+		{"its end is", 104 * time.Minute, roundOf(ddns.Right, "", "a.example.com"), 5},
+		{"and then there is quiet", 124 * time.Minute, roundOf(ddns.Right, "", "a.example.com"), 5},
+		{"a change is", 130 * time.Minute, roundOf(ddns.Changed, "", "a.example.com"), 6},
+	}
+	for _, s := range steps {
+		s.round.Started = noon.Add(s.after)
+		talk.round(s.round)
+		if got := lines(); got != s.want {
+			t.Fatalf("%s: %d lines, want %d:\n%s", s.name, got, s.want, out.String())
+		}
+	}
+}
+
+func TestTheStatusLine(t *testing.T) {
+	past := ddns.Past{}
+	past.Memory.IPv4 = ddns.FamilyMemory{Confirmed: []netip.Addr{addressA, addressB}, Since: time.Date(2026, 11, 24, 9, 5, 0, 0, time.Local)}
+	past.Unproved = []string{"b.example.com A"}
+	r := roundOf(ddns.Changed, "", "a.example.com", "b.example.com")
+	r.Outcomes = append(r.Outcomes, ddns.Outcome{Target: target("c.example.com"), State: ddns.Refused})
+	r.Conditions = []ddns.Condition{{Code: ddns.CodeCNAME, Severity: ddns.Alarm, Name: "c.example.com A", Title: "a CNAME\nstands here"}}
+	want := "45.67.90.77 since 2026-11-24 09:05 · 2 of 3 names right, 1 proved · c.example.com A: a CNAME stands here"
+	if got := statusLine(r, past); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestUnderSystemdLinesBeginWithAPriorityAndHaveNoTime(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{stderr: &out, env: []string{"JOURNAL_STREAM=8:1"}}
+	log := a.logger(slog.LevelDebug, "auto").With("a", 1)
+	log.Error("e")
+	log.Warn("w")
+	log.Info("i")
+	log.Debug("d")
+	want := "<3>msg=e a=1\n<4>msg=w a=1\n<6>msg=i a=1\n<7>msg=d a=1\n"
+	if out.String() != want {
+		t.Errorf("got  %q\nwant %q", out.String(), want)
+	}
+	out.Reset()
+	a.logger(slog.LevelInfo, "json").Warn("w")
+	if want := "<4>{\"msg\":\"w\"}\n"; out.String() != want {
+		t.Errorf("got  %q\nwant %q", out.String(), want)
+	}
+}

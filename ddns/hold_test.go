@@ -1,0 +1,503 @@
+package ddns
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// start is when these tests begin; at is so much later.
+var start = time.Unix(1_800_000_000, 0)
+
+func at(d time.Duration) time.Time { return start.Add(d) }
+
+// addresses is a set of published addresses.
+func addresses(a ...netip.Addr) []netip.Addr { return a }
+
+func TestHold(t *testing.T) {
+	dns := rosterOf(Authenticated, Authenticated, Authenticated, PlainDNS, PlainDNS)
+	watched := five()
+	watched.Members = append(watched.Members, Source{Name: "router", Operator: "router", Class: Witness})
+	fast := FamilyMemory{Changes: []time.Time{at(-9 * time.Minute), at(-8 * time.Minute), at(-7 * time.Minute)}}
+
+	for _, c := range []struct {
+		name      string
+		verdict   Verdict
+		published []netip.Addr
+		memory    FamilyMemory
+		decision  Decision
+		guard     Guard
+		until     time.Duration // after start; 0 is none
+	}{
+		{"without a quorum what stands is kept", Vote(five(), saying(five(), home, home)), addresses(old), FamilyMemory{}, Stay, AgreeGuard, 0},
+		{"a split keeps what stands", Vote(five(), saying(five(), home, home, old, old)), addresses(old), FamilyMemory{}, Stay, AgreeGuard, 0},
+		{"a first address is published at once", Vote(five(), saying(five(), home, home, home, old, old)), nil, FamilyMemory{}, Publish, NoGuard, 0},
+		{"what is published already is published", Vote(five(), saying(five(), home, home, home, old, old)), addresses(home), FamilyMemory{}, Publish, NoGuard, 0},
+		{"a change is published at once", Vote(five(), saying(five(), home, home, home)), addresses(old), FamilyMemory{}, Publish, NoGuard, 0},
+		{"one voice for what is published does not hold up a change", Vote(five(), saying(five(), home, home, home, home, old)), addresses(old), FamilyMemory{}, Publish, NoGuard, 0},
+		{"two voices for what is published do", Vote(five(), saying(five(), home, home, home, old, old)), addresses(old), FamilyMemory{}, Wait, VetoGuard, vetoLongest},
+		{"two voices for something that is not published do not", Vote(five(), saying(five(), home, home, home, wrong, wrong)), addresses(old), FamilyMemory{}, Publish, NoGuard, 0},
+		{"two voices for two addresses that are published do", Vote(five(), saying(five(), home, home, home, old, other)), addresses(old, other), FamilyMemory{}, Wait, VetoGuard, vetoLongest},
+		{"one zone that is right already does not end the veto of the other", Vote(five(), saying(five(), home, home, home, old, old)), addresses(home, old), FamilyMemory{}, Wait, VetoGuard, vetoLongest},
+		{"plain DNS objects with one voice", Vote(dns, saying(dns, home, home, home, old, old)), addresses(old), FamilyMemory{}, Publish, NoGuard, 0},
+		{"plain DNS objects with one voice, beside one that lost its veto", Vote(rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, PlainDNS, PlainDNS, Plain), saying(rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, PlainDNS, PlainDNS, Plain), home, home, home, home, old, old, old)),
+			addresses(old), FamilyMemory{Overruled: []string{"op6"}}, Publish, NoGuard, 0},
+		{"a witness cannot object", Vote(watched, append(saying(watched, home, home, home, home, old), say(watched.Members[5], old))), addresses(old), FamilyMemory{}, Publish, NoGuard, 0},
+		{"who was overruled cannot object", Vote(five(), saying(five(), home, home, home, old, old)), addresses(old), FamilyMemory{Overruled: []string{"op3"}}, Publish, NoGuard, 0},
+		{"who was overruled for an other reason, and agrees now, may object again later", Vote(five(), saying(five(), home, home, home, home)), addresses(home), FamilyMemory{Overruled: []string{"op3"}}, Publish, NoGuard, 0},
+		{"after three changes the next one waits", Vote(five(), saying(five(), home, home, home)), addresses(old), fast, Wait, DampGuard, dampLongest},
+		{"after three changes what is published stays", Vote(five(), saying(five(), home, home, home)), addresses(home), fast, Publish, NoGuard, 0},
+		{"after two changes the next one is published", Vote(five(), saying(five(), home, home, home)), addresses(old), FamilyMemory{Changes: fast.Changes[1:]}, Publish, NoGuard, 0},
+		{"ten minutes after the last change nothing is damped", Vote(five(), saying(five(), home, home, home)), addresses(old),
+			FamilyMemory{Changes: []time.Time{at(-12 * time.Minute), at(-11 * time.Minute), at(-10 * time.Minute)}}, Publish, NoGuard, 0},
+		{"nine minutes after the last of three changes the next one waits", Vote(five(), saying(five(), home, home, home)), addresses(old),
+			FamilyMemory{Changes: []time.Time{at(-11 * time.Minute), at(-10 * time.Minute), at(-9 * time.Minute)}}, Wait, DampGuard, dampLongest},
+		{"changes of a clock that was ahead damp nothing", Vote(five(), saying(five(), home, home, home)), addresses(old),
+			FamilyMemory{Changes: []time.Time{at(time.Hour), at(time.Hour), at(time.Hour)}}, Publish, NoGuard, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, _ := Hold(c.verdict, c.published, c.memory, start)
+			if h.Decision != c.decision || h.Guard != c.guard {
+				t.Errorf("%s by guard %q (%s), want %s by %q", h.Decision, h.Guard, h.Why, c.decision, c.guard)
+			}
+			if want := start.Add(c.until); c.until != 0 && !h.Until.Equal(want) || c.until == 0 && !h.Until.IsZero() {
+				t.Errorf("until %s, want %s", h.Until, c.until)
+			}
+			if h.Why == "" || h.Address != c.verdict.Address {
+				t.Errorf("it does not say which address and why: %+v", h)
+			}
+		})
+	}
+}
+
+// rounds plays rounds of one roster, the same time apart, each with the
+// answers it is given; the last are repeated. What is held to be published is
+// written.
+type rounds struct {
+	roster    Roster
+	published []netip.Addr
+	memory    FamilyMemory
+	now       time.Time
+}
+
+func (r *rounds) play(apart time.Duration, answers ...netip.Addr) Holding {
+	r.now = r.now.Add(apart)
+	var h Holding
+	h, r.memory = Hold(Vote(r.roster, saying(r.roster, answers...)), r.published, r.memory, r.now)
+	if h.Decision == Publish {
+		r.memory = r.memory.confirm(h.Address, r.now)
+		r.published = addresses(h.Address)
+	}
+	return h
+}
+
+// until plays rounds until the change is published, and returns how many it
+// took and how long.
+func (r *rounds) until(t *testing.T, apart time.Duration, answers ...netip.Addr) (n int, took time.Duration) {
+	t.Helper()
+	began := r.now.Add(apart)
+	for n = 1; n <= 1000; n++ {
+		if h := r.play(apart, answers...); h.Decision == Publish {
+			return n, r.now.Sub(began)
+		}
+	}
+	t.Fatalf("not published after %d rounds in %s", n-1, r.now.Sub(began))
+	return n, 0
+}
+
+func homeIsOld(r Roster) *rounds {
+	return &rounds{roster: r, published: addresses(old), now: start, memory: FamilyMemory{Confirmed: addresses(old)}}
+}
+
+func TestTheVetoEndsAfterSixRoundsOverTenMinutes(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		apart  time.Duration
+		rounds int
+		took   time.Duration
+	}{
+		{"rounds six seconds apart", 6 * time.Second, 101, 10 * time.Minute},
+		{"rounds two minutes apart", 2 * time.Minute, 6, 10 * time.Minute},
+		{"rounds twenty minutes apart", 20 * time.Minute, 6, 100 * time.Minute},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := homeIsOld(five())
+			n, took := r.until(t, c.apart, home, home, home, old, old)
+			if n != c.rounds || took != c.took {
+				t.Errorf("published in round %d after %s, want %d after %s", n, took, c.rounds, c.took)
+			}
+		})
+	}
+}
+
+func TestWhoWasOverruledHasNoVetoUntilItAgrees(t *testing.T) {
+	r := homeIsOld(five())
+	r.until(t, time.Minute, home, home, home, old, old)
+	if !slices.Equal(r.memory.Overruled, []string{"op3", "op4"}) {
+		t.Fatalf("overruled are %v", r.memory.Overruled)
+	}
+	r.published = addresses(old) // somebody moved it back: the two say what is published, and do not count
+	if h := r.play(time.Minute, home, home, home, old, old); h.Decision != Publish {
+		t.Errorf("the overruled held it up again: %s", h.Why)
+	}
+	r.play(time.Minute, home, home, home, home, home)
+	if len(r.memory.Overruled) > 0 {
+		t.Errorf("still overruled after they agreed: %v", r.memory.Overruled)
+	}
+	if h := r.play(time.Hour, old, old, old, home, home); h.Guard != VetoGuard {
+		t.Errorf("their veto did not come back: %s %s", h.Decision, h.Why)
+	}
+}
+
+func TestAVetoStartsAgainWhenTheMajorityChangesItsMind(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		between []netip.Addr
+		again   bool
+	}{
+		{"the majority said what is published", []netip.Addr{old, old, old, home, home}, true},
+		{"the majority said something third", []netip.Addr{other, other, other, old, old}, true},
+		{"one of the two who object was silent", []netip.Addr{home, home, old, old, nothing}, false},
+		{"nobody answered", []netip.Addr{nothing, nothing, nothing, nothing, nothing}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := homeIsOld(five())
+			for range 9 {
+				r.play(time.Minute, home, home, home, old, old)
+			}
+			r.play(time.Minute, c.between...)
+			n, _ := r.until(t, time.Minute, home, home, home, old, old)
+			if again := n > 3; again != c.again {
+				t.Errorf("published %d rounds later", n)
+			}
+		})
+	}
+}
+
+func TestTwoOfManyCannotHoldUpAChangeByTurns(t *testing.T) {
+	r := homeIsOld(rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, Plain, Plain, Plain))
+	var h Holding
+	for i := 0; i < 100 && h.Decision != Publish; i++ {
+		answers := []netip.Addr{home, home, home, home, old, old, old}
+		answers[4+i%3] = nothing
+		h = r.play(10*time.Second, answers...)
+	}
+	if held := r.now.Sub(start); h.Decision != Publish || held > vetoLongest+20*time.Second {
+		t.Errorf("%s after %s: %s", h.Decision, held, h.Why)
+	}
+}
+
+func TestAGuardSurvivesAClockThatIsSet(t *testing.T) {
+	t.Run("a veto does not end because the clock jumps ahead", func(t *testing.T) {
+		r := homeIsOld(five())
+		r.play(0, home, home, home, old, old)
+		r.play(9*time.Hour, home, home, home, old, old)
+		for range 5 {
+			if h := r.play(6*time.Second, home, home, home, old, old); h.Guard != VetoGuard {
+				t.Fatalf("%s: %s", h.Decision, h.Why)
+			}
+		}
+	})
+	t.Run("a veto does not begin again because the clock is set back", func(t *testing.T) {
+		r := homeIsOld(five())
+		for range 9 {
+			r.play(time.Minute, home, home, home, old, old)
+		}
+		r.play(-9*time.Hour, home, home, home, old, old)
+		if n, _ := r.until(t, time.Minute, home, home, home, old, old); n > 2 {
+			t.Errorf("held for %d rounds more", n)
+		}
+	})
+	t.Run("a veto ends though the clock is set back in every round", func(t *testing.T) {
+		if n, _ := homeIsOld(five()).until(t, -time.Minute, home, home, home, old, old); n != 101 {
+			t.Errorf("published in round %d, want what takes ten minutes", n)
+		}
+	})
+	t.Run("a damped change is confirmed though the clock was set back", func(t *testing.T) {
+		r := homeIsOld(five())
+		r.memory.Changes = []time.Time{at(-9 * time.Minute), at(-8 * time.Minute), at(-7 * time.Minute)}
+		r.play(0, home, home, home, home, home)
+		if h := r.play(-time.Minute, home, home, home, home, home); h.Decision != Publish {
+			t.Errorf("%s: %s", h.Decision, h.Why)
+		}
+	})
+}
+
+func TestFlappingEndsTenMinutesAfterTheLastChange(t *testing.T) {
+	var changes []time.Time
+	for _, c := range []struct {
+		minute float64 // of a change
+		after  bool    // flapping then
+		quiet  bool    // flapping nine minutes later
+	}{{0, false, false}, {6, false, false}, {12, false, false}, {15, true, true}, {24, true, true}, {33, true, true}, {43, false, false}, {44, false, false}, {45, true, true}} {
+		now := at(time.Duration(c.minute * float64(time.Minute)))
+		changes = changed(changes, now)
+		if got := flapping(changes, now); got != c.after {
+			t.Errorf("minute %v: flapping is %t", c.minute, got)
+		}
+		if got := flapping(changes, now.Add(9*time.Minute)); got != c.quiet {
+			t.Errorf("nine minutes after minute %v: flapping is %t", c.minute, got)
+		}
+		if flapping(changes, now.Add(10*time.Minute)) {
+			t.Errorf("ten minutes after minute %v: flapping", c.minute)
+		}
+	}
+}
+
+func TestDamping(t *testing.T) {
+	flap := func(r *rounds) {
+		for i := range 3 {
+			r.play(time.Minute, slices.Repeat(addresses(addresses(home, old)[i%2]), 5)...)
+		}
+	}
+	t.Run("the first three changes are published at once", func(t *testing.T) {
+		r := homeIsOld(five())
+		flap(r)
+		if len(r.memory.Changes) != 3 {
+			t.Errorf("changes at %v", r.memory.Changes)
+		}
+	})
+	t.Run("the fourth is published when a second round says it", func(t *testing.T) {
+		r := homeIsOld(five())
+		flap(r)
+		if n, took := r.until(t, 6*time.Second, old, old, old, old, old); n != 2 || took != 6*time.Second {
+			t.Errorf("published in round %d after %s", n, took)
+		}
+	})
+	t.Run("two rounds within five seconds are one", func(t *testing.T) {
+		r := homeIsOld(five())
+		flap(r)
+		if n, took := r.until(t, 2*time.Second, old, old, old, old, old); n != 4 || took != 6*time.Second {
+			t.Errorf("published in round %d after %s", n, took)
+		}
+	})
+	t.Run("new dissent starts the count again", func(t *testing.T) {
+		r := homeIsOld(five())
+		flap(r)
+		r.play(6*time.Second, old, old, old, old, old)
+		if h := r.play(6*time.Second, old, old, old, old, other); h.Decision != Wait {
+			t.Errorf("%s: %s", h.Decision, h.Why)
+		}
+		if h := r.play(6*time.Second, old, old, old, old, other); h.Decision != Publish {
+			t.Errorf("%s: %s", h.Decision, h.Why)
+		}
+	})
+	t.Run("dissent that is new every time ends with the longest hold", func(t *testing.T) {
+		r := homeIsOld(five())
+		flap(r)
+		began := r.now
+		var h Holding
+		for i := 0; h.Decision != Publish && i < 1000; i++ {
+			answers := []netip.Addr{old, old, old, nothing, nothing}
+			answers[3+i%2] = other
+			h = r.play(10*time.Second, answers...)
+			if i%30 == 29 { // keeps the family flapping for ever
+				r.memory.Changes = []time.Time{r.now, r.now, r.now}
+			}
+		}
+		if held := r.now.Sub(began); held < dampLongest || held > dampLongest+time.Minute {
+			t.Errorf("held for %s", held)
+		}
+	})
+	t.Run("it goes on until ten minutes pass without a change", func(t *testing.T) {
+		r := homeIsOld(five())
+		flap(r)
+		r.until(t, time.Minute, old, old, old, old, old) // the fourth
+		if h := r.play(9*time.Minute, home, home, home, home, home); h.Guard != DampGuard {
+			t.Errorf("nine minutes later: %s %s", h.Decision, h.Why)
+		}
+		if h := r.play(time.Minute, home, home, home, home, home); h.Decision != Publish {
+			t.Errorf("ten minutes later: %s %s", h.Decision, h.Why)
+		}
+	})
+	t.Run("a return to what is published ends the wait", func(t *testing.T) {
+		r := homeIsOld(five())
+		flap(r)
+		r.play(6*time.Second, old, old, old, old, old)
+		r.play(6*time.Second, home, home, home, home, home)
+		if h := r.play(6*time.Second, old, old, old, old, old); h.Guard != DampGuard {
+			t.Errorf("%s: %s", h.Decision, h.Why)
+		}
+	})
+}
+
+// TestNoGuardIsWithoutAnEnd lets anything be remembered, anything be said by
+// those who may lie, and the clock be set while it happens. A majority that
+// goes on saying the truth is published within the longest hold.
+func TestNoGuardIsWithoutAnEnd(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, Plain, Plain, PlainDNS)
+		m := drawMemory(t, r)
+		published := rapid.SliceOfNDistinct(rapid.SampledFrom(addresses(old, other, home)), 1, 2, rapid.ID).Draw(t, "published")
+		now, lived := start, time.Duration(0)
+		longest := dampLongest + time.Minute
+		for rounds := 1; ; rounds++ {
+			gap := time.Duration(rapid.IntRange(1, 100).Draw(t, "gap")) * time.Second
+			now, lived = now.Add(gap), lived+gap
+			if rapid.IntRange(0, 9).Draw(t, "set") == 0 {
+				now = now.Add(time.Duration(rapid.IntRange(-600, 600).Draw(t, "by")) * time.Minute)
+				longest += gap // what was lived through meanwhile may count for little
+			}
+			answers := addresses(home, home, home, home)
+			for range 3 {
+				answers = append(answers, rapid.SampledFrom(addresses(old, old, other, home, wrong, nothing)).Draw(t, "answer"))
+			}
+			var h Holding
+			h, m = Hold(Vote(r, saying(r, answers...)), published, m, now)
+			if len(m.Overruled) > len(r.Members) || len(m.Changes) > dampAfter || len(m.Damped.Dissent) > len(r.Members) {
+				t.Fatalf("memory grew: %+v", m)
+			}
+			if h.Decision == Publish {
+				return
+			}
+			if !h.Until.IsZero() && h.Until.Sub(now) > dampLongest {
+				t.Fatalf("waits until %s, in %s", h.Until, h.Until.Sub(now))
+			}
+			if lived > longest && rounds > vetoRounds {
+				t.Fatalf("held for %s and %d rounds: %s", lived, rounds, h.Why)
+			}
+			if rapid.IntRange(0, 5).Draw(t, "another") == 0 { // the family goes on flapping
+				m.Changes = changed(m.Changes, now)
+			}
+		}
+	})
+}
+
+// drawMemory draws a memory that may come from another time, clock and roster.
+func drawMemory(t *rapid.T, r Roster) FamilyMemory {
+	moment := rapid.Custom(func(t *rapid.T) time.Time {
+		if rapid.IntRange(0, 3).Draw(t, "none") == 0 {
+			return time.Time{}
+		}
+		return at(time.Duration(rapid.IntRange(-100_000, 100_000).Draw(t, "seconds")) * time.Second)
+	})
+	operator := rapid.SampledFrom(operatorsOf(r.Members))
+	address := rapid.SampledFrom(addresses(home, old, other))
+	return FamilyMemory{
+		Changes:   rapid.SliceOfN(moment, 0, dampAfter).Draw(t, "changes"),
+		Overruled: rapid.SliceOfDistinct(operator, rapid.ID).Draw(t, "overruled"),
+		Veto:      Veto{Said: address.Draw(t, "said").String(), Since: moment.Draw(t, "since"), Last: moment.Draw(t, "last"), Rounds: rapid.IntRange(0, 10).Draw(t, "rounds")},
+		Damped: Damped{Address: address.Draw(t, "damped"), Dissent: rapid.SliceOfDistinct(operator, rapid.ID).Draw(t, "dissent"),
+			Since: moment.Draw(t, "damped since"), Seen: moment.Draw(t, "seen"), Last: moment.Draw(t, "counted"), Confirmed: rapid.IntRange(0, 3).Draw(t, "confirmed")},
+	}
+}
+
+// TestFinalIsNeverContradicted asks in any order, and whenever Final says that
+// nothing can change, compares the decision with that after each of many ways
+// in which the rest may answer.
+func TestFinalIsNeverContradicted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := drawRoster(t)
+		m := drawMemory(t, r)
+		published := rapid.SliceOfDistinct(rapid.SampledFrom(addresses(home, old, other)), rapid.ID).Draw(t, "published")
+		order := rapid.Permutation(r.Members).Draw(t, "order")
+		heard := rapid.IntRange(0, len(order)).Draw(t, "heard")
+		var said []Observation
+		for _, s := range order[:heard] {
+			said = append(said, say(s, rapid.SampledFrom(addresses(home, home, home, old, nothing)).Draw(t, s.Name)))
+		}
+		if !Final(r, said, order[heard:], published, m, start) {
+			return
+		}
+		now, _ := Hold(Vote(r, said), published, m, start)
+		for range 10 {
+			all := slices.Clone(said)
+			for _, s := range order[heard:] {
+				all = append(all, say(s, rapid.SampledFrom(addresses(home, old, old, other, wrong, nothing)).Draw(t, "rest")))
+			}
+			later, _ := Hold(Vote(r, all), published, m, start)
+			if later.Decision != now.Decision || later.Address != now.Address {
+				t.Fatalf("final %s %s became %s %s: %s", now.Decision, now.Address, later.Decision, later.Address, later.Why)
+			}
+		}
+	})
+}
+
+func TestFinal(t *testing.T) {
+	twin := five()
+	twin.Members = append(twin.Members, Source{Name: "op0-dns", Operator: "op0", Class: PlainDNS})
+	witness := Source{Name: "router", Operator: "router", Class: Witness}
+	alone := Roster{Family: IPv4, Quorum: 1, Members: five().Members[:1]}
+	for _, c := range []struct {
+		name        string
+		roster      Roster
+		said        []Observation
+		outstanding []Source
+		published   []netip.Addr
+		memory      FamilyMemory
+		final       bool
+	}{
+		{"two of three answers are not", five(), saying(five(), home, home), five().Members[2:3], addresses(home), FamilyMemory{}, false},
+		{"a quorum for what is published is", five(), saying(five(), home, home, home), five().Members[3:], addresses(home), FamilyMemory{}, true},
+		{"a quorum for a first address is", five(), saying(five(), home, home, home), five().Members[3:], nil, FamilyMemory{}, true},
+		{"a quorum for a change is not while two may object", five(), saying(five(), home, home, home), five().Members[3:], addresses(old), FamilyMemory{}, false},
+		{"a quorum for a change is when one is left", five(), saying(five(), home, home, home, home), five().Members[4:], addresses(old), FamilyMemory{}, true},
+		{"a quorum for a change is when one failed", five(), saying(five(), home, home, home, nothing), five().Members[4:], addresses(old), FamilyMemory{}, true},
+		{"a quorum for a change is not when one objects and one is left", five(), saying(five(), home, home, home, old), five().Members[4:], addresses(old), FamilyMemory{}, false},
+		{"a quorum for a change is when those who are left have no veto", five(), saying(five(), home, home, home), five().Members[3:], addresses(old), FamilyMemory{Overruled: []string{"op3"}}, true},
+		{"a quorum is not while one of it may contradict itself", twin, saying(twin, home, home, home), twin.Members[5:], addresses(home), FamilyMemory{}, false},
+		{"a witness is not waited for", five(), saying(five(), home, home, home, home, home), []Source{witness}, addresses(old), FamilyMemory{}, true},
+		{"a damped change is not before all have answered", five(), saying(five(), home, home, home, home), five().Members[4:], addresses(old),
+			FamilyMemory{Changes: []time.Time{start, start, start}}, false},
+		{"one source alone is not before it answers", alone, nil, alone.Members, nil, FamilyMemory{}, false},
+		{"one source alone is when it answered", alone, saying(alone, home), nil, addresses(old), FamilyMemory{}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if final := Final(c.roster, c.said, c.outstanding, c.published, c.memory, start); final != c.final {
+				t.Errorf("final is %t", final)
+			}
+		})
+	}
+}
+
+func TestWhatIsHeldIsSaidInWords(t *testing.T) {
+	h, _ := Hold(Vote(five(), saying(five(), home, home, home, old, old)), addresses(old), FamilyMemory{}, start)
+	if want := "op3, op4 still name what is published, so the change waits"; !strings.Contains(h.Why, want) {
+		t.Errorf("%q does not say %q", h.Why, want)
+	}
+	for d, want := range map[Decision]string{Stay: "keep", Wait: "wait", Publish: "publish"} {
+		if got := d.String(); got != want {
+			t.Errorf("%d is %q, want %q", int(d), got, want)
+		}
+	}
+	for a, want := range map[Agreement]string{Unknown: "unknown", Split: "split", Agreed: "agreed"} {
+		if got := a.String(); got != want {
+			t.Errorf("%d is %q, want %q", int(a), got, want)
+		}
+	}
+}
+
+func TestHoldChangesNothingItIsGiven(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := drawRoster(t)
+		m := drawMemory(t, r)
+		before := fmt.Sprintf("%+v", m)
+		Hold(Vote(r, drawAnswers(t, r)), addresses(old), m, start)
+		if after := fmt.Sprintf("%+v", m); after != before {
+			t.Fatalf("%s became %s", before, after)
+		}
+	})
+}
+
+func BenchmarkHold(b *testing.B) {
+	v := Vote(five(), saying(five(), home, home, home, old, old))
+	b.ReportAllocs()
+	for b.Loop() {
+		Hold(v, addresses(old), FamilyMemory{}, start)
+	}
+}
+
+func BenchmarkFinal(b *testing.B) {
+	r := five()
+	said := saying(r, home, home, home, home)
+	published := addresses(old)
+	b.ReportAllocs()
+	for b.Loop() {
+		Final(r, said, r.Members[4:], published, FamilyMemory{}, start)
+	}
+}

@@ -1,9 +1,0 @@
-//go:build !unix
-
-package notify
-
-import "os/exec"
-
-// killAsGroup does nothing where there are no process groups: the command
-// alone is killed.
-func killAsGroup(*exec.Cmd) {}

@@ -1,0 +1,120 @@
+package ddns
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+)
+
+// due are the targets whose proof a round asks for: those that changed, were
+// not yet proved, or were read afresh.
+func due(round Round, past Past) func(Outcome) bool {
+	return func(o Outcome) bool {
+		z, _ := round.Found.zoneOf(o.Target.Name)
+		return o.State == Changed || !z.ReadAt.Before(round.Started) || slices.Contains(past.Unproved, o.Target.Key())
+	}
+}
+
+// claims are what the world should show of the targets that are due.
+func (r *Runner) claims(round Round, due func(Outcome) bool) (claims []claim) {
+	if r.Dry || r.Prover.Nameservers == nil || r.Prover.Patience <= 0 {
+		return nil
+	}
+	for _, o := range round.Outcomes {
+		if o.State != Right && o.State != Changed || !due(o) {
+			continue
+		}
+		z, ok := round.Found.zoneOf(o.Target.Name)
+		if !ok || !z.serves() {
+			continue // the world does not ask this zone; a condition says so
+		}
+		if c, ok := claimOf(o, z, round); ok {
+			claims = append(claims, c)
+		}
+	}
+	return claims
+}
+
+// claimOf makes the claim of one target from the record that is there now.
+func claimOf(o Outcome, z ZoneFacts, round Round) (claim, bool) {
+	address, err := netip.ParseAddr(o.Address)
+	if err != nil {
+		return claim{}, false // it follows another name, which is claimed itself
+	}
+	i := slices.IndexFunc(z.Records, func(r Record) bool {
+		return r.Name == o.Target.Name && r.Type == o.Target.Type && r.Address() == address
+	})
+	if i < 0 {
+		return claim{}, false
+	}
+	created := slices.ContainsFunc(round.Receipts, func(rc Receipt) bool {
+		return rc.Change.Target.Key() == o.Target.Key() && (rc.Change.Op == Create || rc.Change.Op == Replace)
+	})
+	return claim{target: o.Target, zone: z.Zone, address: address, proxied: z.Records[i].Proxied, created: created}, true
+}
+
+// Prove looks again at what the world was not yet seen to show, without
+// asking or writing anything else, and returns the round with the new proofs.
+func (r *Runner) Prove(ctx context.Context, last Round, past Past) (Round, Past) {
+	round := last
+	round.Again, round.Outcomes = true, slices.Clone(last.Outcomes)
+	for i, o := range round.Outcomes {
+		if o.State == Contradicted { // until shown otherwise it is as it was written
+			round.Outcomes[i] = o.believed(last.Receipts)
+		}
+	}
+	fresh := r.Prover.Verify(ctx, r.claims(round, func(o Outcome) bool { return slices.Contains(past.Unproved, o.Target.Key()) }))
+	round.Proofs = slices.DeleteFunc(slices.Clone(last.Proofs), func(p Proof) bool {
+		return slices.ContainsFunc(fresh, func(f Proof) bool { return f.Target.Key() == p.Target.Key() })
+	})
+	round.Proofs = append(round.Proofs, fresh...)
+	round.Outcomes = contradict(round.Outcomes, round.Proofs)
+	round.Conditions = r.assess(round, past.Memory.Raised)
+	past.Memory = past.Memory.clone()
+	past.Memory.Raised = round.Conditions
+	past.Unproved = unproved(round, past.Unproved)
+	return round, past
+}
+
+// believed is a contradicted outcome as it was before the world was asked.
+func (o Outcome) believed(made []Receipt) Outcome {
+	o.State, o.Why, o.Hint = Right, "holds "+o.Address, ""
+	for _, rc := range made {
+		if rc.Change.Target.Key() == o.Target.Key() && rc.State == Confirmed && !rc.Change.Drill {
+			o.State, o.Why = Changed, rc.Change.Why
+		}
+	}
+	return o
+}
+
+// contradict marks the targets that the world sees otherwise.
+func contradict(outcomes []Outcome, proofs []Proof) []Outcome {
+	outcomes = slices.Clone(outcomes)
+	for i, o := range outcomes {
+		for _, p := range proofs {
+			if p.Target.Key() == o.Target.Key() && p.Outcome == ProofContradicted {
+				outcomes[i].State, outcomes[i].Why, outcomes[i].Hint = Contradicted, p.Why, p.Hint
+			}
+		}
+	}
+	return outcomes
+}
+
+// unproved are the targets that the world was not seen to show.
+func unproved(round Round, before []string) (keys []string) {
+	proved := map[string]bool{}
+	for _, p := range round.Proofs {
+		if p.Outcome != ProofSeen && p.By != "edge" || p.Outcome == ProofContradicted {
+			proved[p.Target.Key()] = false
+		} else if _, known := proved[p.Target.Key()]; !known {
+			proved[p.Target.Key()] = true
+		}
+	}
+	for _, o := range round.Outcomes {
+		seen, asked := proved[o.Target.Key()]
+		if asked && !seen || !asked && slices.Contains(before, o.Target.Key()) {
+			keys = append(keys, o.Target.Key())
+		}
+	}
+	return keys
+}

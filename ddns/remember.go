@@ -1,0 +1,129 @@
+package ddns
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// refusalPause is how long a refused change is left out.
+const refusalPause = time.Hour
+
+// Remember keeps what a round confirmed. A dry round leaves nothing.
+func Remember(past Past, round Round) Past {
+	past.Rounds++
+	past.Facts = round.Found
+	if !hasCode(round.Conditions, CodeClock) { // whoever failed then was not to blame
+		past.Shy, past.Resting = rememberSources(past, round)
+	}
+	if round.Dry {
+		return past
+	}
+	m := past.Memory.clone()
+	m.Raised, m.Token = round.Conditions, round.TokenEnd
+	past.SeenAt = cloned2(past.SeenAt)
+	for _, o := range round.Outcomes {
+		m = rememberOutcome(m, o, round)
+	}
+	for _, rc := range round.Receipts {
+		m = rememberReceipt(m, rc, round.Started)
+	}
+	for _, z := range round.Found.Zones { // the drill counts from when a zone was first read
+		if _, known := m.Wrote[z.Zone.Name]; !known && !z.ReadAt.IsZero() {
+			m.Wrote[z.Zone.Name] = round.Started
+		}
+	}
+	for _, h := range round.Holdings {
+		if h.Decision == Publish && slices.ContainsFunc(round.Outcomes, func(o Outcome) bool {
+			return o.Target.Family() == h.Family && o.Address == h.Address.String() && (o.State == Right || o.State == Changed || o.State == Contradicted)
+		}) {
+			m = m.with(h.Family, m.Of(h.Family).confirm(h.Address, round.Started))
+			past.SeenAt[h.Family] = round.Started
+		}
+	}
+	m.Hops = rememberHops(m.Hops, round)
+	past.Memory, past.Unproved = m, unproved(round, past.Unproved)
+	return past
+}
+
+func cloned2(in map[Family]time.Time) map[Family]time.Time {
+	out := map[Family]time.Time{}
+	for k, v := range in {
+		out[k] = v
+	}
+	return out
+}
+
+// rememberOutcome notes what a target is known to hold, and contests.
+func rememberOutcome(m Memory, o Outcome, round Round) Memory {
+	key := o.Target.Key()
+	if o.Moved != "" && o.State == Held {
+		m.Contests[key] = m.Contests[key].moved(o.Moved, round.Started)
+	}
+	address, err := netip.ParseAddr(o.Address)
+	if err == nil && (o.State == Right || o.State == Contradicted) && len(o.Records) > 0 {
+		m.Kept[key] = Kept{Address: address, RecordID: o.Records[0], At: round.Started}
+		if c, contested := m.Contests[key]; contested && o.Moved == "" {
+			m.Contests[key] = c.stands()
+		}
+	}
+	return m
+}
+
+// rememberReceipt notes what was confirmed or refused.
+func rememberReceipt(m Memory, rc Receipt, now time.Time) Memory {
+	c, key := rc.Change, rc.Change.Target.Key()
+	switch {
+	case rc.State == Confirmed:
+		m.Wrote[c.Zone.Name] = now
+		delete(m.Refusals, key)
+		if c.After != nil && !c.Drill {
+			m.Kept[key] = Kept{Address: c.After.Address(), RecordID: c.After.ID, At: now}
+		}
+		if c.PutsBack {
+			m.Contests[key] = m.Contests[key].putBack(now)
+		}
+	case rc.State == RefusedChange && mayHalve(rc.Err) && c.After != nil:
+		m.Refusals[key] = Refusal{Content: c.After.wish(), Why: rc.Err.Error(), Hint: HintOf(rc.Err), Until: now.Add(refusalPause)}
+	}
+	return m
+}
+
+// rememberHops notes which hops led to this home when they answered.
+func rememberHops(seen map[string]HopSeen, round Round) map[string]HopSeen {
+	seen = cloned(seen)
+	for host, h := range seen {
+		if !h.At.Equal(round.Started) {
+			continue
+		}
+		for _, holding := range round.Holdings {
+			if holding.Decision == Publish && slices.Contains(h.Addresses, holding.Address) {
+				h.Here = true
+				seen[host] = h
+			}
+		}
+	}
+	return seen
+}
+
+// rememberSources notes which sources were of no use, and which want a rest.
+func rememberSources(past Past, round Round) (map[string]int, map[string]time.Time) {
+	shy, rest := cloned(past.Shy), cloned(past.Resting)
+	for _, v := range round.Verdicts {
+		for _, o := range v.Observations {
+			if o.Err == nil && (v.State != Agreed || o.Address == v.Address) {
+				delete(shy, o.Source)
+				continue
+			}
+			shy[o.Source]++
+			if e, ok := asError(o.Err); ok && e.Kind == Limited {
+				rest[o.Source] = round.Started.Add(max(e.RetryAfter, sourceRest))
+			}
+		}
+	}
+	return shy, rest
+}
+
+// sourceRest is how long a source that refuses us as too eager is left alone,
+// unless it says longer.
+const sourceRest = time.Hour
