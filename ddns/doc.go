@@ -10,7 +10,7 @@
 //	hold     what speaks against publishing it now                 hold.go, contest.go
 //	plan     the changes that turn records into targets            plan.go, planrecord.go
 //	apply    one batch a zone; what was confirmed                  apply.go, settle.go
-//	verify   what the zone's nameservers and the edge answer       verify.go
+//	verify   what the zone's nameservers and the edge answer       verify.go, prove.go
 //	assess   what is wrong, as data                                condition.go
 //
 // Runner.Round in round.go shows all stages in order and is the place to start
@@ -20,7 +20,7 @@
 //
 // Unknown is a value here. A detection that failed is never "no address", a
 // listing that failed is never "no records", and no path leads from an error
-// to a deletion or a creation. What is remembered (memory.go) is what was
+// to a deletion or a creation. What is remembered (memory.go, remember.go) is what was
 // confirmed, never what was wished.
 //
 // The package imports the standard library only. The network comes in as a

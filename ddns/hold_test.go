@@ -1,14 +1,11 @@
 package ddns
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 )
 
 // start is when these tests begin; at is so much later.
@@ -326,135 +323,6 @@ func TestDamping(t *testing.T) {
 	})
 }
 
-// TestNoGuardIsWithoutAnEnd lets anything be remembered, anything be said by
-// those who may lie, and the clock be set while it happens. A majority that
-// goes on saying the truth is published within the longest hold.
-func TestNoGuardIsWithoutAnEnd(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		r := rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, Plain, Plain, PlainDNS)
-		m := drawMemory(t, r)
-		published := rapid.SliceOfNDistinct(rapid.SampledFrom(addresses(old, other, home)), 1, 2, rapid.ID).Draw(t, "published")
-		now, lived := start, time.Duration(0)
-		longest := dampLongest + time.Minute
-		for rounds := 1; ; rounds++ {
-			gap := time.Duration(rapid.IntRange(1, 100).Draw(t, "gap")) * time.Second
-			now, lived = now.Add(gap), lived+gap
-			if rapid.IntRange(0, 9).Draw(t, "set") == 0 {
-				now = now.Add(time.Duration(rapid.IntRange(-600, 600).Draw(t, "by")) * time.Minute)
-				longest += gap // what was lived through meanwhile may count for little
-			}
-			answers := addresses(home, home, home, home)
-			for range 3 {
-				answers = append(answers, rapid.SampledFrom(addresses(old, old, other, home, wrong, nothing)).Draw(t, "answer"))
-			}
-			var h Holding
-			h, m = Hold(Vote(r, saying(r, answers...)), published, m, now)
-			if len(m.Overruled) > len(r.Members) || len(m.Changes) > dampAfter || len(m.Damped.Dissent) > len(r.Members) {
-				t.Fatalf("memory grew: %+v", m)
-			}
-			if h.Decision == Publish {
-				return
-			}
-			if !h.Until.IsZero() && h.Until.Sub(now) > dampLongest {
-				t.Fatalf("waits until %s, in %s", h.Until, h.Until.Sub(now))
-			}
-			if lived > longest && rounds > vetoRounds {
-				t.Fatalf("held for %s and %d rounds: %s", lived, rounds, h.Why)
-			}
-			if rapid.IntRange(0, 5).Draw(t, "another") == 0 { // the family goes on flapping
-				m.Changes = changed(m.Changes, now)
-			}
-		}
-	})
-}
-
-// drawMemory draws a memory that may come from another time, clock and roster.
-func drawMemory(t *rapid.T, r Roster) FamilyMemory {
-	moment := rapid.Custom(func(t *rapid.T) time.Time {
-		if rapid.IntRange(0, 3).Draw(t, "none") == 0 {
-			return time.Time{}
-		}
-		return at(time.Duration(rapid.IntRange(-100_000, 100_000).Draw(t, "seconds")) * time.Second)
-	})
-	operator := rapid.SampledFrom(operatorsOf(r.Members))
-	address := rapid.SampledFrom(addresses(home, old, other))
-	return FamilyMemory{
-		Changes:   rapid.SliceOfN(moment, 0, dampAfter).Draw(t, "changes"),
-		Overruled: rapid.SliceOfDistinct(operator, rapid.ID).Draw(t, "overruled"),
-		Veto:      Veto{Said: address.Draw(t, "said").String(), Since: moment.Draw(t, "since"), Last: moment.Draw(t, "last"), Rounds: rapid.IntRange(0, 10).Draw(t, "rounds")},
-		Damped: Damped{Address: address.Draw(t, "damped"), Dissent: rapid.SliceOfDistinct(operator, rapid.ID).Draw(t, "dissent"),
-			Since: moment.Draw(t, "damped since"), Seen: moment.Draw(t, "seen"), Last: moment.Draw(t, "counted"), Confirmed: rapid.IntRange(0, 3).Draw(t, "confirmed")},
-	}
-}
-
-// TestFinalIsNeverContradicted asks in any order, and whenever Final says that
-// nothing can change, compares the decision with that after each of many ways
-// in which the rest may answer.
-func TestFinalIsNeverContradicted(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		r := drawRoster(t)
-		m := drawMemory(t, r)
-		published := rapid.SliceOfDistinct(rapid.SampledFrom(addresses(home, old, other)), rapid.ID).Draw(t, "published")
-		order := rapid.Permutation(r.Members).Draw(t, "order")
-		heard := rapid.IntRange(0, len(order)).Draw(t, "heard")
-		var said []Observation
-		for _, s := range order[:heard] {
-			said = append(said, say(s, rapid.SampledFrom(addresses(home, home, home, old, nothing)).Draw(t, s.Name)))
-		}
-		if !Final(r, said, order[heard:], published, m, start) {
-			return
-		}
-		now, _ := Hold(Vote(r, said), published, m, start)
-		for range 10 {
-			all := slices.Clone(said)
-			for _, s := range order[heard:] {
-				all = append(all, say(s, rapid.SampledFrom(addresses(home, old, old, other, wrong, nothing)).Draw(t, "rest")))
-			}
-			later, _ := Hold(Vote(r, all), published, m, start)
-			if later.Decision != now.Decision || later.Address != now.Address {
-				t.Fatalf("final %s %s became %s %s: %s", now.Decision, now.Address, later.Decision, later.Address, later.Why)
-			}
-		}
-	})
-}
-
-func TestFinal(t *testing.T) {
-	twin := five()
-	twin.Members = append(twin.Members, Source{Name: "op0-dns", Operator: "op0", Class: PlainDNS})
-	witness := Source{Name: "router", Operator: "router", Class: Witness}
-	alone := Roster{Family: IPv4, Quorum: 1, Members: five().Members[:1]}
-	for _, c := range []struct {
-		name        string
-		roster      Roster
-		said        []Observation
-		outstanding []Source
-		published   []netip.Addr
-		memory      FamilyMemory
-		final       bool
-	}{
-		{"two of three answers are not", five(), saying(five(), home, home), five().Members[2:3], addresses(home), FamilyMemory{}, false},
-		{"a quorum for what is published is", five(), saying(five(), home, home, home), five().Members[3:], addresses(home), FamilyMemory{}, true},
-		{"a quorum for a first address is", five(), saying(five(), home, home, home), five().Members[3:], nil, FamilyMemory{}, true},
-		{"a quorum for a change is not while two may object", five(), saying(five(), home, home, home), five().Members[3:], addresses(old), FamilyMemory{}, false},
-		{"a quorum for a change is when one is left", five(), saying(five(), home, home, home, home), five().Members[4:], addresses(old), FamilyMemory{}, true},
-		{"a quorum for a change is when one failed", five(), saying(five(), home, home, home, nothing), five().Members[4:], addresses(old), FamilyMemory{}, true},
-		{"a quorum for a change is not when one objects and one is left", five(), saying(five(), home, home, home, old), five().Members[4:], addresses(old), FamilyMemory{}, false},
-		{"a quorum for a change is when those who are left have no veto", five(), saying(five(), home, home, home), five().Members[3:], addresses(old), FamilyMemory{Overruled: []string{"op3"}}, true},
-		{"a quorum is not while one of it may contradict itself", twin, saying(twin, home, home, home), twin.Members[5:], addresses(home), FamilyMemory{}, false},
-		{"a witness is not waited for", five(), saying(five(), home, home, home, home, home), []Source{witness}, addresses(old), FamilyMemory{}, true},
-		{"a damped change is not before all have answered", five(), saying(five(), home, home, home, home), five().Members[4:], addresses(old),
-			FamilyMemory{Changes: []time.Time{start, start, start}}, false},
-		{"one source alone is not before it answers", alone, nil, alone.Members, nil, FamilyMemory{}, false},
-		{"one source alone is when it answered", alone, saying(alone, home), nil, addresses(old), FamilyMemory{}, true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if final := Final(c.roster, c.said, c.outstanding, c.published, c.memory, start); final != c.final {
-				t.Errorf("final is %t", final)
-			}
-		})
-	}
-}
-
 func TestWhatIsHeldIsSaidInWords(t *testing.T) {
 	h, _ := Hold(Vote(five(), saying(five(), home, home, home, old, old)), addresses(old), FamilyMemory{}, start)
 	if want := "op3, op4 still name what is published, so the change waits"; !strings.Contains(h.Why, want) {
@@ -472,32 +340,10 @@ func TestWhatIsHeldIsSaidInWords(t *testing.T) {
 	}
 }
 
-func TestHoldChangesNothingItIsGiven(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		r := drawRoster(t)
-		m := drawMemory(t, r)
-		before := fmt.Sprintf("%+v", m)
-		Hold(Vote(r, drawAnswers(t, r)), addresses(old), m, start)
-		if after := fmt.Sprintf("%+v", m); after != before {
-			t.Fatalf("%s became %s", before, after)
-		}
-	})
-}
-
 func BenchmarkHold(b *testing.B) {
 	v := Vote(five(), saying(five(), home, home, home, old, old))
 	b.ReportAllocs()
 	for b.Loop() {
 		Hold(v, addresses(old), FamilyMemory{}, start)
-	}
-}
-
-func BenchmarkFinal(b *testing.B) {
-	r := five()
-	said := saying(r, home, home, home, home)
-	published := addresses(old)
-	b.ReportAllocs()
-	for b.Loop() {
-		Final(r, said, r.Members[4:], published, FamilyMemory{}, start)
 	}
 }

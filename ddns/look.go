@@ -18,6 +18,8 @@ type ZoneFacts struct {
 	Whole   bool
 	ReadAt  time.Time // zero: must be read before it is believed
 	SeenAt  time.Time // when the zone itself, its state and nameservers, was last read
+
+	places map[string][]int // where in Records those of a name are; nil: look through all
 }
 
 // Found is what is known of Cloudflare's side. An error stands beside the
@@ -42,12 +44,27 @@ func (f Found) zoneOf(name string) (ZoneFacts, bool) {
 // at returns the records at a name.
 func (z ZoneFacts) at(name string) []Record {
 	var records []Record
+	if z.places != nil {
+		for _, i := range z.places[name] {
+			records = append(records, z.Records[i])
+		}
+		return records
+	}
 	for _, r := range z.Records {
 		if r.Name == name {
 			records = append(records, r)
 		}
 	}
 	return records
+}
+
+// holding returns the facts with other records, and where each name is among them.
+func (z ZoneFacts) holding(records []Record) ZoneFacts {
+	z.Records, z.places = records, make(map[string][]int, len(records))
+	for i, r := range records {
+		z.places[r.Name] = append(z.places[r.Name], i)
+	}
+	return z
 }
 
 // covers reports whether the facts say all about the names.
@@ -191,7 +208,8 @@ func readZone(ctx context.Context, api API, z ZoneFacts, names []string, now tim
 	if err != nil {
 		return ZoneFacts{}, fmt.Errorf("read %s: %w", z.Zone.Name, err)
 	}
-	return ZoneFacts{Zone: z.Zone, SeenAt: z.SeenAt, Records: listing.Records, Names: names, Whole: listing.Whole, ReadAt: now}, nil
+	read := ZoneFacts{Zone: z.Zone, SeenAt: z.SeenAt, Names: names, Whole: listing.Whole, ReadAt: now}
+	return read.holding(listing.Records), nil
 }
 
 // wrote returns the facts after Cloudflare confirmed changes: what was
@@ -206,7 +224,7 @@ func (f Found) wrote(zoneID string, result BatchResult) Found {
 			return hasID(result.Deleted, r.ID) || hasID(result.Patched, r.ID)
 		})
 		records = append(records, result.Patched...)
-		f.Zones[i].Records = append(records, result.Posted...)
+		f.Zones[i] = z.holding(append(records, result.Posted...))
 	}
 	return f
 }

@@ -13,11 +13,12 @@ import (
 
 // shelf is an API with a few zones, that counts what it is asked.
 type shelf struct {
-	zones  []ddns.Zone
-	whole  bool
-	failed error // of the zones
-	broken string
-	asked  []string
+	zones   []ddns.Zone
+	records []ddns.Record // nil: one at the first name
+	whole   bool
+	failed  error // of the zones
+	broken  string
+	asked   []string
 }
 
 func (s *shelf) Zones(context.Context) ([]ddns.Zone, error) {
@@ -28,6 +29,9 @@ func (s *shelf) Zones(context.Context) ([]ddns.Zone, error) {
 func (s *shelf) Records(_ context.Context, z ddns.Zone, names []string) (ddns.Listing, error) {
 	if z.Name == s.broken {
 		return ddns.Listing{}, &ddns.Error{Kind: ddns.Unreachable, Op: "list records", Err: errors.New("HTTP 500")}
+	}
+	if s.records != nil {
+		return ddns.Listing{Whole: s.whole, Records: s.records}, nil
 	}
 	return ddns.Listing{Whole: s.whole, Records: []ddns.Record{{ID: z.ID, Name: names[0], Type: "A", Content: oldHome}}}, nil
 }

@@ -35,21 +35,38 @@ func addMark(comment, owner string, limit int) (with string, ok bool) {
 //
 // external-dns marks names by a TXT record at the name, or since its version
 // 0.12 at TYPE-name: https://kubernetes-sigs.github.io/external-dns/latest/docs/registry/txt/
-// Terraform has no mark of its own; people write it into the comment.
-func keeper(records []Record, name, recordType string) string {
-	for _, r := range records {
-		text := strings.ToLower(strings.Trim(r.Content, `"`))
-		comment := strings.ToLower(r.Comment)
-		ours := r.Name == name && (r.Type == recordType || r.Type == "CNAME")
-		registry := r.Type == "TXT" && (r.Name == name || r.Name == strings.ToLower(recordType)+"-"+name || r.Name == "cname-"+name)
-		switch {
-		case registry && strings.HasPrefix(text, "heritage=external-dns"), ours && strings.Contains(comment, "heritage=external-dns"):
-			return "external-dns"
-		case ours && strings.Contains(comment, "terraform"):
-			return "Terraform"
+func (z ZoneFacts) keeper(name, recordType string) string {
+	for _, registry := range []string{name, strings.ToLower(recordType) + "-" + name, "cname-" + name} {
+		for _, r := range z.at(registry) {
+			if r.Type == "TXT" && strings.HasPrefix(strings.ToLower(strings.Trim(r.Content, `"`)), externalDNS) {
+				return "external-dns"
+			}
+		}
+	}
+	for _, r := range z.at(name) {
+		if r.Type == recordType || r.Type == "CNAME" {
+			if tool := r.keeper(); tool != "" {
+				return tool
+			}
 		}
 	}
 	return ""
+}
+
+const externalDNS = "heritage=external-dns"
+
+// keeper names a tool that the record's comment names as its keeper, or "".
+// Terraform leaves no mark of its own; people write it into the comment.
+func (r Record) keeper() string {
+	comment := strings.ToLower(r.Comment)
+	switch {
+	case strings.Contains(comment, externalDNS):
+		return "external-dns"
+	case strings.Contains(comment, "terraform"):
+		return "Terraform"
+	default:
+		return ""
+	}
 }
 
 // foreignMark returns the mark of another owner in a comment, or "".

@@ -52,11 +52,11 @@ func ask(ctx context.Context, r Roster, a Asking) *inquiry {
 	q.answers = make(chan Observation, len(r.Members)+len(r.Spares)) // nobody ever blocks on telling
 	q.waiting, q.spares = q.awake(r.Members), q.awake(r.Spares)
 	q.callSpares()
-	if a.All {
-		q.launch(q.waiting)
-	} else {
-		q.launch(firstWave(r, q.waiting, a.Shy))
+	wave := firstWave(r, q.waiting, a.Shy)
+	if a.All || len(wave) < r.Needed() { // fewer voices could not agree
+		wave = q.waiting
 	}
+	q.launch(wave)
 	return q
 }
 
@@ -135,7 +135,7 @@ func named(sources []Source, name string) bool {
 func (q *inquiry) question(s Source) Observation {
 	began := time.Now()
 	address, err := s.Ask(q.ctx, q.roster.Family)
-	address = plain(address)
+	address = unmapped(address)
 	if err == nil {
 		err = Sane(address, q.roster.Family)
 	}

@@ -48,6 +48,18 @@ func speaking(r Roster, words map[string]word) Roster {
 	return r
 }
 
+// asks returns an Ask that answers after a while, or when the context ends.
+func asks(after time.Duration, address netip.Addr, err error) func(context.Context, Family) (netip.Addr, error) {
+	return func(ctx context.Context, _ Family) (netip.Addr, error) {
+		select {
+		case <-time.After(after):
+			return address, err
+		case <-ctx.Done():
+			return netip.Addr{}, ctx.Err()
+		}
+	}
+}
+
 // withSpares returns the roster with n spares: spare0, spare1 and so on.
 func withSpares(r Roster, n int) Roster {
 	for i := range n {
@@ -82,6 +94,9 @@ func TestAsking(t *testing.T) {
 	twin.Members = append(twin.Members, Source{Name: "op0-2", Operator: "op0", Class: Authenticated, Transport: "https", Cost: 500})
 	watched := five()
 	watched.Members = append(watched.Members, Source{Name: "router", Operator: "router", Class: Witness, Transport: "igd"})
+	// The cheapest wave takes op1 by plain DNS, and then lacks a third voice.
+	short := rosterOf(Authenticated, PlainDNS, PlainDNS, PlainDNS)
+	short.Members = append(short.Members, Source{Name: "op1-2", Operator: "op1", Class: Authenticated, Transport: "https", Cost: 500})
 	quiet := Asking{Expected: addresses(home)}
 	all := Asking{All: true, Expected: addresses(home)}
 	everybody := "op0 op1 op2 op3 op4"
@@ -114,6 +129,7 @@ func TestAsking(t *testing.T) {
 		{"an operator with another source left is not replaced", withSpares(twin, 1), map[string]word{"op0": fails(10 * ms)}, quiet, "op0 op0-2 op1 op2 op3 op4", Agreed, 30 * ms},
 		{"an operator of whom both sources fail is", withSpares(twin, 1), map[string]word{"op0": fails(10 * ms), "op0-2": fails(10 * ms), "op1": in(time.Second, home), "op2": in(time.Second, home)}, quiet, "op0 op0-2 op1 op2 op3 op4 spare0", Agreed, 40 * ms},
 		{"a quiet round asks one source an operator", twin, nil, Asking{Expected: addresses(home), Shy: map[string]int{"op1": 1, "op2": 1, "op3": 2, "op4": 2}}, "op0 op1 op2", Agreed, 20 * ms},
+		{"a quiet round that finds no quorum of voices asks everybody", short, nil, quiet, "op0 op1 op1-2 op2 op3", Agreed, 20 * ms},
 		{"a quiet round asks no witness", watched, nil, quiet, "op0 op1 op2", Agreed, 20 * ms},
 		{"a witness that fails brings in nobody", withSpares(watched, 1), map[string]word{"router": fails(0)}, all, everybody + " router", Agreed, 20 * ms},
 		{"a witness that hangs delays nothing", watched, map[string]word{"router": never}, all, everybody + " router", Agreed, 20 * ms},

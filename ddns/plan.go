@@ -159,7 +159,7 @@ func (d differ) plan(found Found) (Outcome, []Change) {
 		o.Address = records[i].Content
 		return o, nil
 	}
-	if tool := keeper(d.zone.Records, t.Name, t.Type); tool != "" && !d.bearsMark(records) {
+	if tool := d.zone.keeper(t.Name, t.Type); tool != "" && !d.bearsMark(records) {
 		return d.refused(CodeNotOurs, fmt.Sprintf("%s marks this name as its own, so nothing was changed", tool),
 			fmt.Sprintf("remove the name from %s, or from the configuration of cfddns", tool)), nil
 	}
@@ -181,9 +181,9 @@ func (d differ) isOff(r Record) bool {
 // delegation is the name at or above the target's at which NS records hand it
 // over to other nameservers, or "". The apex has NS records of its own.
 func (d differ) delegation() string {
-	for _, r := range d.zone.Records {
-		if r.Type == "NS" && r.Name != d.zone.Zone.Name && under(d.target.Name, r.Name) {
-			return r.Name
+	for name := d.target.Name; name != d.zone.Zone.Name && name != ""; _, name, _ = strings.Cut(name, ".") {
+		if slices.ContainsFunc(d.zone.at(name), func(r Record) bool { return r.Type == "NS" }) {
+			return name
 		}
 	}
 	return ""

@@ -281,3 +281,25 @@ func TestNothingFollowsFromNotKnowing(t *testing.T) {
 		}
 	})
 }
+
+// A plan of many names, all of which change.
+func BenchmarkPlan(b *testing.B) {
+	for _, n := range []int{10, 1000, 10000} {
+		b.Run(fmt.Sprintf("%d names", n), func(b *testing.B) {
+			s := newSketch()
+			s.wishes.Targets = nil
+			for i := range n {
+				name := fmt.Sprintf("n%05d.example.com", i)
+				s.wishes.Targets = append(s.wishes.Targets, target(name, "A"))
+				s.zone.Records = append(s.zone.Records, ddns.Record{ID: name, Name: name, Type: "A", Content: oldHome, TTL: 60})
+			}
+			api := &shelf{zones: []ddns.Zone{s.zone.Zone}, whole: true, records: s.zone.Records}
+			s.found = ddns.Look(b.Context(), api, []string{"n00000.example.com"}, ddns.Found{}, 0, planTime)
+			for b.Loop() {
+				if p := s.plan(); len(p.Changes) != n {
+					b.Fatal(len(p.Changes))
+				}
+			}
+		})
+	}
+}

@@ -146,7 +146,7 @@ func (d differ) otherKeeper(r Record) string {
 	if d.wishes.Owner == "" || marked(r.Comment, mark(d.wishes.Owner)) {
 		return ""
 	}
-	return cmp.Or(foreignMark(r.Comment, d.wishes.Owner), keeper([]Record{r}, r.Name, r.Type))
+	return cmp.Or(foreignMark(r.Comment, d.wishes.Owner), r.keeper())
 }
 
 // movedBy reports whether somebody else moved the record away from what we

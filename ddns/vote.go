@@ -107,7 +107,7 @@ type ballot struct {
 func ballotsOf(r Roster, observations []Observation) map[string]ballot {
 	ballots := map[string]ballot{}
 	for _, o := range observations {
-		address := plain(o.Address)
+		address := unmapped(o.Address)
 		if o.Err != nil || !r.votes(o.Operator, o.Class) || Sane(address, r.Family) != nil {
 			continue
 		}
@@ -123,9 +123,9 @@ func ballotsOf(r Roster, observations []Observation) map[string]ballot {
 	return ballots
 }
 
-// plain returns an IPv4 address in IPv6 clothes as the IPv4 address it is. One
+// unmapped returns an IPv4 address in IPv6 clothes as the IPv4 address it is. One
 // that is bound to a link is returned as it is: no home is reached there.
-func plain(a netip.Addr) netip.Addr {
+func unmapped(a netip.Addr) netip.Addr {
 	if a.Zone() != "" {
 		return a
 	}
@@ -219,7 +219,7 @@ func (v Verdict) heard() (operators, agreeing int) {
 		if o.Class == Witness && !v.Alone {
 			continue
 		}
-		agrees := o.Err == nil && plain(o.Address) == v.Address
+		agrees := o.Err == nil && unmapped(o.Address) == v.Address
 		strong[o.Operator] = strong[o.Operator] || agrees && o.Class != PlainDNS
 		if agrees && o.Class == PlainDNS {
 			plainDNS = 1
