@@ -59,9 +59,13 @@ func TestWritesInBadWeather(t *testing.T) {
 			t.Run(d.name+" and "+weather.do, func(t *testing.T) {
 				t.Parallel()
 				h := newHouse(t, []ddns.Target{d.target}, d.seed...).assume()
-				if weather.do == "read-only" {
+				switch weather.do {
+				case "read-only":
 					h.post("/tokens", map[string]any{"read_only": true})
-				} else {
+				case "hang":
+					h.patience(600 * time.Millisecond)
+					fallthrough
+				default:
 					h.world.AddFault(sandbox.Fault{On: "batch", Do: weather.do, Value: "0", Times: 1})
 				}
 				var first, second ddns.Round
@@ -83,6 +87,7 @@ func TestWritesInBadWeather(t *testing.T) {
 					t.Errorf("at Cloudflare (-want +got):\n%s", diff)
 				}
 				h.post("/tokens", map[string]any{})
+				h.patience(10 * time.Second)
 				made := h.calls(func() { second = h.round() })
 				if want := map[bool]int{true: 0, false: 1}[weather.done]; made["batch"] != want {
 					t.Errorf("calls of the next round %v, want %d batches", made, want)
@@ -104,6 +109,9 @@ func TestNoReadingNoWriting(t *testing.T) {
 				d := deeds()[1]
 				h := newHouse(t, []ddns.Target{d.target, target("new.example.com", "A")}, d.seed...).assume()
 				h.world.AddFault(sandbox.Fault{On: on, Do: do, Value: "0"})
+				if do == "hang" || do == "huge" {
+					h.patience(600 * time.Millisecond)
+				}
 				var first ddns.Round
 				if made := h.calls(func() { first = h.round() }); made["batch"]+made["create"]+made["delete"]+made["edit"] != 0 {
 					t.Errorf("something was written: %v", made)
@@ -116,6 +124,7 @@ func TestNoReadingNoWriting(t *testing.T) {
 					t.Errorf("conditions %v, want one for all names", codes(first))
 				}
 				h.world.ClearFaults()
+				h.patience(10 * time.Second)
 				h.want(h.round(), ddns.ExitRight, ddns.Changed, ddns.Changed)
 			})
 		}

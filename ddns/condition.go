@@ -19,6 +19,7 @@ const (
 	CodeVeto         Code = "veto"          // operators still name what is published; a change waits
 	CodeDamped       Code = "damped"        // the address flaps; a change waits to be said twice
 	CodeAlone        Code = "alone"         // one source decides, no consensus
+	CodeNAT66        Code = "nat66"         // visitors come in by an address that a router translates
 	CodeRosterThin   Code = "roster-thin"   // one more silent operator would leave no quorum
 	CodeToken        Code = "token-refused" // the token is not accepted
 	CodeTokenExpires Code = "token-expires" // the token ends within two weeks
@@ -115,6 +116,7 @@ func Assess(r Round, before []Condition) []Condition {
 	var raised []Condition
 	for i, v := range r.Verdicts {
 		raised = append(raised, assessVerdict(v, r.Holdings[i])...)
+		raised = append(raised, assessRoster(v, before)...)
 	}
 	raised = append(raised, assessZones(r.Found)...)
 	for _, o := range r.Outcomes {
@@ -169,11 +171,31 @@ func assessVerdict(v Verdict, h Holding) []Condition {
 		return []Condition{condition(CodeNoQuorum, name, v.Why, hint)}
 	case v.Alone:
 		return []Condition{condition(CodeAlone, name, v.Why, "")}
-	}
-	if heard, usable := v.heard(); heard >= v.Operators && usable <= v.Quorum {
-		return []Condition{condition(CodeRosterThin, name, "one more silent operator would leave no quorum: "+silent(v), hint)}
+	case v.NAT66:
+		return []Condition{condition(CodeNAT66, name, v.Why, "visitors reach this machine only if the router forwards that address to it")}
 	}
 	return nil
+}
+
+// assessRoster says whether one more silent operator would leave no quorum.
+// Only a round in which all were asked can tell; until the next one, what the
+// last one found still stands.
+func assessRoster(v Verdict, before []Condition) []Condition {
+	name := v.Family.String()
+	if v.State != Agreed || v.Alone {
+		return nil
+	}
+	if !v.full() {
+		i := slices.IndexFunc(before, func(c Condition) bool { return c.Code == CodeRosterThin && c.Name == name })
+		if i < 0 {
+			return nil
+		}
+		return before[i : i+1]
+	}
+	if _, agreeing := v.heard(); agreeing > v.Quorum {
+		return nil
+	}
+	return []Condition{condition(CodeRosterThin, name, "one more silent operator would leave no quorum: "+silent(v), "run: cfddns ip --all shows who else could be asked")}
 }
 
 // silent lists the sources that gave no usable answer.
@@ -219,12 +241,12 @@ func assessOutcome(o Outcome) []Condition {
 		return []Condition{condition(o.Code, o.Zone, o.Why, o.Hint)}
 	case CodeCNAME, CodeNotOurs, CodeNoZone:
 		return []Condition{condition(o.Code, o.Target.Name, o.Why, o.Hint)}
-	case CodeShared:
-		if o.State != Refused { // it is kept, and only the others are to be spoken of
+	default:
+		if o.State == Right || o.State == Changed { // it is kept, and only the others there are to be spoken of
 			return []Condition{condition(o.Code, o.Target.Key(), o.Hint, "")}
 		}
+		return []Condition{condition(o.Code, o.Target.Key(), o.Why, o.Hint)}
 	}
-	return []Condition{condition(o.Code, o.Target.Key(), o.Why, o.Hint)}
 }
 
 // assessDrills says if the token turned out to be unable to write.

@@ -47,17 +47,23 @@ func newHouseIn(t *testing.T, zones []sandbox.SeedZone, targets []ddns.Target) *
 	}
 	t.Cleanup(world.Close)
 	h := &house{t: t, world: world, cellar: &cellar{}}
-	h.client = cfclient.New(cfclient.Config{Token: ddns.NewSecret(world.Info().Token), World: world.World(), Timeout: 400 * time.Millisecond})
-	t.Cleanup(h.client.CloseIdle)
 	h.runner = &ddns.Runner{
-		Targets: ddns.SortTargets(targets), API: h.client, Resolver: doh{world.World()}, Rollback: h.cellar,
-		Recheck: time.Hour, Timeout: 4 * time.Second, Calls: h.client.Calls,
+		Targets: ddns.SortTargets(targets), Resolver: doh{world.World()}, Rollback: h.cellar,
+		Recheck: time.Hour, Timeout: 4 * time.Second,
 		Clock: func() time.Time { return time.Now().Add(h.ahead) },
 		Prover: ddns.Prover{Nameservers: nameserver.Client{World: world.World()}, Edge: visitor{cfclient.Edge{World: world.World()}},
 			Resolvers: []string{"https://cloudflare-dns.com/dns-query", "https://dns.google/dns-query"}, Patience: time.Second},
 	}
+	h.patience(10 * time.Second)
 	h.ask(ddns.IPv4)
 	return h
+}
+
+// patience exchanges the client of the API for one that waits so long.
+func (h *house) patience(d time.Duration) {
+	h.client = cfclient.New(cfclient.Config{Token: ddns.NewSecret(h.world.Info().Token), World: h.world.World(), Timeout: d})
+	h.t.Cleanup(h.client.CloseIdle)
+	h.runner.API, h.runner.Calls = h.client, h.client.Calls
 }
 
 // ask makes rounds ask the default roster for the families.

@@ -155,6 +155,13 @@ func (h *littleHome) runner() *ddns.Runner {
 	}
 }
 
+// last is the round that was reported last.
+func (h *littleHome) last() ddns.Round {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.reports[len(h.reports)-1]
+}
+
 func (h *littleHome) content() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -387,14 +394,14 @@ func TestWhatIsNotSeenYetIsLookedForAgainWithoutWriting(t *testing.T) {
 		h.set(func(h *littleHome) { h.wan, h.shown = homeB, []netip.Addr{homeA} }) // the nameservers lag
 		loop.Wake(ddns.ByPoke)
 		after(time.Minute)
-		last := h.reports[len(h.reports)-1]
+		last := h.last()
 		if last.Outcomes[0].State != ddns.Contradicted || last.Exit() != ddns.ExitContradicted {
 			t.Errorf("the name is %s with exit %d, want contradicted", last.Outcomes[0].State, last.Exit())
 		}
 		writes, asked := h.writes, h.asked
 		h.set(func(h *littleHome) { h.shown = nil })
 		after(30 * time.Second)
-		last = h.reports[len(h.reports)-1]
+		last = h.last()
 		if last.Outcomes[0].State != ddns.Changed || last.Proofs[0].Outcome != ddns.ProofSeen {
 			t.Errorf("the name is %s, its proof %s, after the nameservers caught up", last.Outcomes[0].State, last.Proofs[0].Outcome)
 		}

@@ -22,7 +22,7 @@ const (
 	// costs nobody anything then.
 	paceDark = 20 * time.Second
 	// paceOdd is the longest wait while sources answer and do not agree, and
-	// while Cloudflare answers and cannot serve us.
+	// while Cloudflare cannot serve us; it is reached after some ten minutes.
 	paceOdd = 5 * time.Minute
 	// paceClock is the wait while the clock is wrong.
 	paceClock = 5 * time.Second
@@ -59,11 +59,23 @@ func (p pace) after(r Round) (pace, time.Duration) {
 		wait = min(doubled(paceGuard, p.guarded, paceGuarded), r.guardEnds())
 	case r.passing():
 		p.odd++
-		wait = jittered(doubled(paceFirst, p.odd, paceOdd))
+		wait = jittered(p.oddWait())
 	default:
 		return pace{}, 0
 	}
 	return p, max(wait, r.askedToWait())
+}
+
+// oddQuick is how many rounds follow each other quickly: ten minutes of them.
+const oddQuick = 30
+
+// oddWait grows to paceDark and stays there for some ten minutes, since most
+// outages are over by then; one that lasts is asked about less and less.
+func (p pace) oddWait() time.Duration {
+	if p.odd <= oddQuick {
+		return doubled(paceFirst, p.odd, paceDark)
+	}
+	return doubled(paceDark, p.odd-oddQuick+1, paceOdd)
 }
 
 // dark reports whether no packet got through: no source told an address, not

@@ -65,6 +65,7 @@ func TestPace(t *testing.T) {
 		{"no agreement", pace{}, roundOf(Held).saying(home, old), 2 * time.Second},
 		{"no agreement for long", pace{odd: 100}, roundOf(Held).saying(home, old), 5 * time.Minute},
 		{"Cloudflare could not be reached", pace{odd: 1}, roundOf(Unreached), 4 * time.Second},
+		{"Cloudflare could not be reached for some minutes", pace{odd: 20}, roundOf(Unreached), 20 * time.Second},
 		{"the token was refused", pace{odd: 1}, roundOf(Refused).because(CodeToken, nil), 4 * time.Second},
 		{"a person has to mend it", pace{odd: 1}, roundOf(Refused).because(CodeCNAME, nil), 0},
 		{"contested until later", pace{}, later, 0},
@@ -89,7 +90,7 @@ func TestPace(t *testing.T) {
 func TestTwoTroublesByTurnsAreNotAskedEverFaster(t *testing.T) {
 	p := pace{}
 	var wait time.Duration
-	for range 20 {
+	for range 60 {
 		p, _ = p.after(roundOf(Held).heldUntil(10 * time.Minute))
 		p, wait = p.after(roundOf(Held).saying(home, old))
 	}

@@ -191,14 +191,19 @@ func (d differ) delegation() string {
 
 // failed turns an error of Cloudflare's API into an outcome.
 func (d differ) failed(err error) Outcome {
-	state := Unreached
-	switch KindOf(err) {
-	case TokenRefused, NotPermitted, NoZone, Rejected, Conflict:
-		state = Refused
-	}
-	o := d.outcome(state, err.Error())
+	o := d.outcome(stateAfter(err), err.Error())
 	o.Hint, o.Err, o.Code = HintOf(err), err, codeOf(err)
 	return o
+}
+
+// stateAfter is the state of a target after Cloudflare did not do as asked.
+func stateAfter(err error) TargetState {
+	switch KindOf(err) {
+	case TokenRefused, NotPermitted, NoZone, Rejected, Conflict:
+		return Refused
+	default:
+		return Unreached
+	}
 }
 
 func (d differ) bearsMark(records []Record) bool {

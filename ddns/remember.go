@@ -13,6 +13,9 @@ const refusalPause = time.Hour
 func Remember(past Past, round Round) Past {
 	past.Rounds++
 	past.Facts = round.Found
+	if !slices.ContainsFunc(round.Verdicts, func(v Verdict) bool { return !v.full() }) {
+		past.FullAt = round.Started
+	}
 	if !hasCode(round.Conditions, CodeClock) { // whoever failed then was not to blame
 		past.Shy, past.Resting = rememberSources(past, round)
 	}

@@ -55,6 +55,8 @@ type Past struct {
 	Shy map[string]int
 	// Resting are sources that asked to be left alone, and until when.
 	Resting map[string]time.Time
+	// FullAt is when all operators of every roster were last heard of.
+	FullAt time.Time
 	// Unproved are the targets whose last change the world was not yet seen to show.
 	Unproved []string
 	// SeenAt is when each family's address was last seen to be what is published.
@@ -158,23 +160,30 @@ func (r *Runner) observeAndLook(asking, looking context.Context, trigger Trigger
 // others only when something is odd.
 func (r *Runner) asking(roster Roster, trigger Trigger, past Past, now time.Time) Asking {
 	expected := publishedIn(past.Facts, r.Targets, roster.Family, past.Memory)
+	woken := trigger != BySchedule || past.Rounds == 0
 	return Asking{
-		All:      trigger != BySchedule || past.Rounds == 0 || len(expected) == 0 || past.Memory.Of(roster.Family).unsettled(),
+		All:      woken || len(expected) == 0 || past.Memory.Of(roster.Family).unsettled() || now.Sub(past.FullAt) >= fullEvery,
 		Expected: expected,
 		Shy:      past.Shy,
 		Resting:  resting(past.Resting, now),
 	}
 }
 
+// fullEvery is how often everybody is asked although all is quiet: operators
+// that quiet rounds never ask would otherwise fall silent unseen.
+const fullEvery = 24 * time.Hour
+
 // late gives the stragglers a moment to show dissent, and ends the asking. What they say
 // is shown and remembered of them; it cannot change what was decided.
 func (s sight) late() []Verdict {
 	verdicts := slices.Clone(s.verdicts)
+	var closing sync.WaitGroup
 	for i, q := range s.inquiries {
 		if q != nil {
-			verdicts[i].Observations = sorted(q.close(lateMoment))
+			closing.Go(func() { verdicts[i].Observations = sorted(q.close(lateMoment)) })
 		}
 	}
+	closing.Wait()
 	return verdicts
 }
 

@@ -151,6 +151,7 @@ func TestAZoneThatWasMadeAnewIsFound(t *testing.T) {
 }
 
 func TestACNAMEIsReplacedWithEvidence(t *testing.T) {
+	t.Parallel() // it waits for a dark host
 	www := target("www.example.com", "A")
 	www.ReplaceHop = true
 	h := newHouse(t, []ddns.Target{www}, sandbox.SeedRecord{Type: "CNAME", Name: "www.example.com", Content: "myhome.duckdns.org", Proxied: true, Comment: "the house"})

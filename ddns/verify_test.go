@@ -84,7 +84,10 @@ func TestProof(t *testing.T) {
 		{name: "a new name is seen there", want: []string{"home.example.com nameserver seen 45.67.89.10"}},
 		{name: "nameservers that say something else contradict", record: open, set: func(h *house) { h.world.AddFault(sandbox.Fault{On: "dns", Do: "lie", Value: stranger}) },
 			want: []string{"home.example.com nameserver contradicted 45.67.70.1"}, why: "still answers 45.67.70.1 instead of 45.67.89.10", exit: ddns.ExitContradicted},
-		{name: "a nameserver that is late is waited for", record: open, set: func(h *house) { h.world.AddFault(sandbox.Fault{On: "dns", Do: "lie", Value: stranger, Times: 3}) },
+		{name: "a nameserver that is late is waited for", record: open, set: func(h *house) {
+			h.world.AddFault(sandbox.Fault{On: "dns", Do: "lie", Value: stranger, Times: 3})
+			h.runner.Prover.Patience = 5 * time.Second
+		},
 			want: []string{"home.example.com nameserver seen 45.67.89.10"}},
 		{name: "nameservers that refuse could not be asked", record: open, set: func(h *house) { h.fault("dns", "refused", 0) },
 			want: []string{"home.example.com nameserver unasked"}, why: "REFUSED"},

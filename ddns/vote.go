@@ -66,6 +66,7 @@ type Verdict struct {
 	Quorum       int           // operators that must agree
 	Operators    int           // operators that are configured
 	Alone        bool          // one source, believed by itself
+	NAT66        bool          // nobody heard the address that was asked from, and a quorum heard this one
 }
 
 // Vote judges observations. It is pure, and neither the order of the
@@ -73,6 +74,9 @@ type Verdict struct {
 // the configured operators, so at most one address can reach it.
 func Vote(r Roster, observations []Observation) Verdict {
 	v := count(r, observations)
+	if w, ok := v.behindNAT66(r, observations); ok {
+		v = w
+	}
 	v.Observations = sorted(observations)
 	v.Why = v.explain()
 	return v
@@ -198,6 +202,8 @@ func (v Verdict) explain() string {
 	switch {
 	case v.State == Agreed && v.Alone:
 		return words + ", the only source: no consensus"
+	case v.State == Agreed && v.NAT66:
+		return words + ", heard instead of the address that was asked from (NAT66)"
 	case v.State == Agreed:
 		return words
 	case words == "":
@@ -207,6 +213,13 @@ func (v Verdict) explain() string {
 	default:
 		return fmt.Sprintf("%s; %d operators must agree", words, v.Quorum)
 	}
+}
+
+// full reports whether every configured operator, or a spare in its place, was
+// heard of.
+func (v Verdict) full() bool {
+	operators, _ := v.heard()
+	return operators >= v.Operators
 }
 
 // heard counts the operators that were heard of in the whole round, those that

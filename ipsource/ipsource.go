@@ -93,6 +93,10 @@ func (e *HeardOtherwise) Error() string {
 	return fmt.Sprintf("asked from %s, was heard as %s: NAT66 or a temporary address", e.Asked, e.Heard)
 }
 
+// Translated reports whether the question left from an address that lasts, so
+// that what was heard is what a router made of it.
+func (e *HeardOtherwise) Translated() bool { return e.Asked.IsValid() }
+
 // HeardAddress returns the address that the server heard.
 func (e *HeardOtherwise) HeardAddress() netip.Addr { return e.Heard }
 

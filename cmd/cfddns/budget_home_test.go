@@ -25,11 +25,11 @@ const (
 )
 
 // Where the home is, and where the records of a seeded zone say it was.
-var budgetBefore, budgetHome = netip.MustParseAddr("45.67.88.1"), netip.MustParseAddr("45.67.89.10")
+var budgetBefore, budgetWAN = netip.MustParseAddr("45.67.88.1"), netip.MustParseAddr("45.67.89.10")
 
-// homeUnderTest is a home for the real program: a sandbox behind lines, and a
+// budgetHome is a home for the real program: a sandbox behind lines, and a
 // configuration that uses it.
-type homeUnderTest struct {
+type budgetHome struct {
 	b      *testing.B
 	binary string
 	world  *sandbox.Sandbox
@@ -49,9 +49,9 @@ type budgetPlan struct {
 }
 
 // newBudgetHome builds a home. It ends with the benchmark.
-func newBudgetHome(b *testing.B, binary string, p budgetPlan) *homeUnderTest {
+func newBudgetHome(b *testing.B, binary string, p budgetPlan) *budgetHome {
 	b.Helper()
-	h := &homeUnderTest{b: b, binary: binary, env: p.env}
+	h := &budgetHome{b: b, binary: binary, env: p.env}
 	zone := sandbox.SeedZone{Name: "example.com", Plan: p.plan}
 	for i := range p.names {
 		name := fmt.Sprintf("home%d.example.com", i)
@@ -61,7 +61,7 @@ func newBudgetHome(b *testing.B, binary string, p budgetPlan) *homeUnderTest {
 		}
 	}
 	var err error
-	if h.world, err = sandbox.Start(sandbox.Config{Zones: []sandbox.SeedZone{zone}, IPv4: budgetHome}); err != nil {
+	if h.world, err = sandbox.Start(sandbox.Config{Zones: []sandbox.SeedZone{zone}, IPv4: budgetWAN}); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(h.world.Close)
@@ -71,16 +71,17 @@ func newBudgetHome(b *testing.B, binary string, p budgetPlan) *homeUnderTest {
 
 // configure writes what `cfddns sandbox --write-config` writes, with the lines
 // in between, the API over TLS, and the names of this home.
-func (h *homeUnderTest) configure(dir string) {
+func (h *budgetHome) configure(dir string) {
 	info := h.world.Info()
 	info.CA = filepath.Join(dir, "ca.pem")
 	h.write(info.CA, string(h.world.PEM()))
 	h.api, info.API = h.behind(info.APITLS, apiTrip)
 	for i, e := range info.Echoes {
-		if e.Kind == "stun" {
+		switch e.Kind {
+		case "stun":
 			far := newLine(h.b, "udp", e.Address, echoTrip)
 			h.echoes, info.Echoes[i].Address = append(h.echoes, far), far.address
-		} else if e.Kind == "https" {
+		case "https":
 			far, address := h.behind(e.Address, echoTrip)
 			h.echoes, info.Echoes[i].Address = append(h.echoes, far), address
 		}
@@ -98,7 +99,7 @@ func (h *homeUnderTest) configure(dir string) {
 }
 
 // behind puts a line in front of a web service, and returns its URL there.
-func (h *homeUnderTest) behind(address string, trip time.Duration) (*line, string) {
+func (h *budgetHome) behind(address string, trip time.Duration) (*line, string) {
 	u, err := url.Parse(address)
 	if err != nil {
 		h.b.Fatal(err)
@@ -108,7 +109,7 @@ func (h *homeUnderTest) behind(address string, trip time.Duration) (*line, strin
 	return l, u.String()
 }
 
-func (h *homeUnderTest) write(file, text string) {
+func (h *budgetHome) write(file, text string) {
 	h.b.Helper()
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		h.b.Fatal(err)
@@ -116,7 +117,7 @@ func (h *homeUnderTest) write(file, text string) {
 }
 
 // calls counts the API calls so far: all, and those that write.
-func (h *homeUnderTest) calls() (all, writes int) {
+func (h *budgetHome) calls() (all, writes int) {
 	calls := h.world.Calls()
 	for _, n := range calls {
 		all += n
@@ -125,7 +126,7 @@ func (h *homeUnderTest) calls() (all, writes int) {
 }
 
 // echoBytes is what the sources have cost on the wire so far.
-func (h *homeUnderTest) echoBytes() (sum int64) {
+func (h *budgetHome) echoBytes() (sum int64) {
 	for _, l := range h.echoes {
 		sum += l.bytes.Load()
 	}
@@ -134,14 +135,14 @@ func (h *homeUnderTest) echoBytes() (sum int64) {
 
 // written waits until so many writes have arrived at the API, and returns when
 // the answer to the last is back.
-func (h *homeUnderTest) written(writes int) time.Time {
+func (h *budgetHome) written(writes int) time.Time {
 	h.b.Helper()
 	h.until(func() bool { _, n := h.calls(); return n >= writes })
 	return time.Now().Add(apiTrip)
 }
 
 // until looks every millisecond until it is so.
-func (h *homeUnderTest) until(so func() bool) {
+func (h *budgetHome) until(so func() bool) {
 	h.b.Helper()
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
@@ -157,7 +158,7 @@ func (h *homeUnderTest) until(so func() bool) {
 }
 
 // command is the program with arguments, in this home, and what it says.
-func (h *homeUnderTest) command(args ...string) (*exec.Cmd, *lineBuffer) {
+func (h *budgetHome) command(args ...string) (*exec.Cmd, *lineBuffer) {
 	said := &lineBuffer{}
 	cmd := exec.CommandContext(h.b.Context(), h.binary, append(args, "--config", h.config)...)
 	cmd.Env = append([]string{"HOME=" + filepath.Dir(h.config)}, h.env...)
@@ -167,7 +168,7 @@ func (h *homeUnderTest) command(args ...string) (*exec.Cmd, *lineBuffer) {
 
 // once runs `cfddns once`. It returns when the names were written, and when
 // the program was done, both counted from its start.
-func (h *homeUnderTest) once(writes int) (written, whole time.Duration) {
+func (h *budgetHome) once(writes int) (written, whole time.Duration) {
 	h.b.Helper()
 	cmd, said := h.command("once")
 	began := time.Now()
@@ -183,14 +184,14 @@ func (h *homeUnderTest) once(writes int) (written, whole time.Duration) {
 
 // budgetDaemon is a running `cfddns run`.
 type budgetDaemon struct {
-	home *homeUnderTest
+	home *budgetHome
 	cmd  *exec.Cmd
 	said *lineBuffer // its log
 	app  *app        // to ask it
 }
 
 // run starts `cfddns run` and waits for its first round.
-func (h *homeUnderTest) run() *budgetDaemon {
+func (h *budgetHome) run() *budgetDaemon {
 	h.b.Helper()
 	d := &budgetDaemon{home: h}
 	d.cmd, d.said = h.command("run", "--log-level", "debug")
@@ -217,12 +218,13 @@ func (d *budgetDaemon) poke() {
 	}
 }
 
-// pokeThrough asks for a round and waits until it has ended.
-func (d *budgetDaemon) pokeThrough() {
+// pokeThrough asks for a round and returns how long it was until it had ended.
+func (d *budgetDaemon) pokeThrough() time.Duration {
 	d.home.b.Helper()
-	before := d.rounds()
+	before, began := d.rounds(), time.Now()
 	d.poke()
 	d.home.until(func() bool { return d.rounds() > before })
+	return time.Since(began)
 }
 
 // end sends SIGTERM and returns how long the daemon took to end.

@@ -36,7 +36,8 @@ func BenchmarkBudget(b *testing.B) {
 	quiet := newBudgetHome(b, binary, budgetPlan{names: 10, seeded: true, env: scaledHour()}).run()
 	for _, d := range daemons {
 		d.pokeThrough()
-		d.pokeThrough()
+		took := d.pokeThrough()
+		t.add(fmt.Sprintf("a round that changes nothing, %d names", len(d.home.names)), 0, took.Seconds(), "s", "all sources asked, from the poke until it is logged")
 	}
 	rest := time.NewTimer(time.Minute)
 	t.quietHour(quiet)
@@ -79,8 +80,18 @@ func (t *budgetTable) print() {
 
 // build makes the program as a release is made.
 func (t *budgetTable) build(b *testing.B) string {
-	binary := filepath.Join(b.TempDir(), "cfddns")
-	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, ".")
+	dir := b.TempDir()
+	binary, plain := filepath.Join(dir, "cfddns"), filepath.Join(dir, "plain")
+	size, sizePlain := compile(b, binary, "-tags=nethttpomithttp2"), compile(b, plain)
+	t.add("stripped binary", 14, float64(size)/1e6, "MB", fmt.Sprintf("%d bytes, %s/%s, as make build makes it", size, runtime.GOOS, runtime.GOARCH))
+	t.add("  without the build tag", 14, float64(sizePlain)/1e6, "MB", fmt.Sprintf("%d bytes, HTTP/2 is in it", sizePlain))
+	return binary
+}
+
+// compile builds the program, stripped, and returns its size in bytes.
+func compile(b *testing.B, binary string, flags ...string) int64 {
+	args := append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", binary}, flags...)
+	cmd := exec.CommandContext(b.Context(), "go", append(args, ".")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, said)
@@ -89,8 +100,7 @@ func (t *budgetTable) build(b *testing.B) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	t.add("stripped binary", 14, float64(info.Size())/1e6, "MB", fmt.Sprintf("%d bytes, %s/%s", info.Size(), runtime.GOOS, runtime.GOARCH))
-	return binary
+	return info.Size()
 }
 
 // oneShot is `cfddns once` on a machine that knows nothing, for a name that

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -55,6 +56,9 @@ func (a *app) run(ctx context.Context) error {
 	p, err := a.wire(cfg)
 	if err != nil {
 		return err
+	}
+	if a.getenv("GOGC") == "" {
+		debug.SetGCPercent(50) // a daemon that rests most of the time should not hold as much garbage as it holds data
 	}
 	log := a.logger(cfg.Log.Level, cfg.Log.Format)
 	d := &theDaemon{app: a, log: log, talk: &talker{log: log}, started: a.clock(), parts: p,
@@ -113,7 +117,8 @@ func notifyConfig(cfg configs.Config) notify.Config {
 	return notify.Config{Command: cfg.Notify.Command, OnChange: cfg.Notify.OnChange, Ping: cfg.Notify.Ping, Version: version()}
 }
 
-// took takes in a round that ended: it is kept, told and shown.
+// took takes in a round that ended: it is kept, told and shown. What it took
+// of memory goes back to the system, since the next one is minutes away.
 func (d *theDaemon) took(round ddns.Round, past ddns.Past) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -124,6 +129,7 @@ func (d *theDaemon) took(round ddns.Round, past ddns.Past) {
 	d.talk.round(round)
 	d.notifier.Report(round)
 	d.tell("STATUS=" + statusLine(round, past))
+	debug.FreeOSMemory()
 }
 
 // listenSignals reads HUP and USR1 until the context ends.

@@ -41,7 +41,7 @@ func (t *talker) round(r ddns.Round) {
 		t.log.Debug(line, attrs...)
 	}
 	for _, rc := range r.Receipts { // what was replaced or deleted is never lost
-		if c := rc.Change; c.Before != nil && c.Op != ddns.Update {
+		if c := rc.Change; c.Before != nil && c.Op != ddns.Update && !r.Again {
 			t.log.Info("kept here: the record that stood there", "op", string(c.Op), "name", c.Before.Name, "type", c.Before.Type, "content", c.Before.Content,
 				"proxied", c.Before.Proxied, "ttl", c.Before.TTL, "comment", c.Before.Comment, "receipt", string(rc.State))
 		}
@@ -57,9 +57,9 @@ func loud(r ddns.Round) bool {
 	return slices.ContainsFunc(r.Conditions, func(c ddns.Condition) bool { return c.Severity != ddns.Notice })
 }
 
-// changed reports whether anything was written.
+// changed reports whether anything was written, and not told before.
 func changed(r ddns.Round) bool {
-	return slices.ContainsFunc(r.Receipts, func(rc ddns.Receipt) bool { return rc.State == ddns.Confirmed && !rc.Change.Drill })
+	return !r.Again && slices.ContainsFunc(r.Receipts, func(rc ddns.Receipt) bool { return rc.State == ddns.Confirmed && !rc.Change.Drill })
 }
 
 // troubleOf tells troubles apart, whatever their words.
@@ -79,7 +79,7 @@ func roundLine(r ddns.Round) string {
 	var parts []string
 	for _, rc := range r.Receipts {
 		c := rc.Change
-		if rc.State == ddns.Confirmed && !c.Drill {
+		if rc.State == ddns.Confirmed && !c.Drill && !r.Again {
 			parts = append(parts, fmt.Sprintf("%s %s: %s", c.Target.Shown, c.Target.Type, changeText(c)))
 		}
 	}
@@ -96,7 +96,7 @@ func roundLine(r ddns.Round) string {
 			parts = append(parts, joinNonEmpty(": ", c.Name, c.Title))
 		}
 	}
-	if r.Gap > 0 {
+	if r.Gap > 0 && !r.Again {
 		parts = append(parts, fmt.Sprintf("visitors may have failed for %s at most", r.Gap.Round(100*time.Millisecond)))
 	}
 	if len(parts) == 0 {

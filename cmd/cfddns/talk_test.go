@@ -63,6 +63,8 @@ func TestTheSameTroubleIsSaidAgainAfterAnHourOnly(t *testing.T) {
 	var out bytes.Buffer
 	talk := talker{log: slog.New(slog.NewTextHandler(&out, nil))}
 	lines := func() int { return strings.Count(out.String(), "\n") }
+	again := roundOf(ddns.Changed, "", "a.example.com")
+	again.Again = true
 	steps := []struct {
 		name  string
 		after time.Duration
@@ -78,6 +80,7 @@ func TestTheSameTroubleIsSaidAgainAfterAnHourOnly(t *testing.T) {
 		{"its end is", 104 * time.Minute, roundOf(ddns.Right, "", "a.example.com"), 5},
 		{"and then there is quiet", 124 * time.Minute, roundOf(ddns.Right, "", "a.example.com"), 5},
 		{"a change is", 130 * time.Minute, roundOf(ddns.Changed, "", "a.example.com"), 6},
+		{"and not again when it is seen at last", 131 * time.Minute, again, 6},
 	}
 	for _, s := range steps {
 		s.round.Started = noon.Add(s.after)

@@ -139,7 +139,7 @@ func lineDown(round ddns.Round) bool {
 		}
 	}
 	answered := slices.ContainsFunc(round.Proofs, func(p ddns.Proof) bool { return p.Outcome != ddns.ProofUnasked }) ||
-		slices.ContainsFunc(round.Found.Zones, func(z ddns.ZoneFacts) bool { return z.ReadAt.Equal(round.Started) })
+		slices.ContainsFunc(round.Found.Zones, func(z ddns.ZoneFacts) bool { return !z.ReadAt.IsZero() && !z.ReadAt.Before(round.Started) })
 	return asked && !answered
 }
 
