@@ -129,7 +129,7 @@ func (d *theDaemon) took(round ddns.Round, past ddns.Past) {
 	d.talk.round(round)
 	d.notifier.Report(round)
 	d.tell("STATUS=" + statusLine(round, past))
-	debug.FreeOSMemory()
+	rest()
 }
 
 // listenSignals reads HUP and USR1 until the context ends.
