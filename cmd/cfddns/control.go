@@ -132,9 +132,11 @@ const controlTimeout = 5 * time.Second
 
 // ask asks the running daemon.
 func (a *app) ask(ctx context.Context, method, path string, into any) error {
-	cfg, err := a.load()
+	// Whether the loop turns has nothing to do with what somebody is writing
+	// into the configuration meanwhile.
+	cfg, _, err := configs.Load(configs.Find(a.configFile, a.env), a.env)
 	if err != nil {
-		return err
+		cfg = configs.Default()
 	}
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()

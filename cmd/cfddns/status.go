@@ -35,7 +35,7 @@ func (a *app) status(ctx context.Context) error {
 	if !s.Running {
 		next = "next round " + relative(s.Next, a.clock())
 	}
-	fmt.Fprintf(a.stdout, "%d rounds since %s, %s\n", s.Rounds, s.Started.Local().Format("2006-01-02 15:04"), next)
+	fmt.Fprintf(a.stdout, "%s since %s, %s\n", counted(s.Rounds, "round"), s.Started.Local().Format("2006-01-02 15:04"), next)
 	return nil
 }
 
@@ -48,6 +48,14 @@ func (a *app) sayReport(r ddns.Report) {
 		fmt.Fprintf(a.stdout, "%s  %s (since %s)\n", a.paint(string(c.Severity), 12), joinNonEmpty(": ", c.Name, c.Title), c.Since.Local().Format("2006-01-02 15:04"))
 		sayHint(a.stdout, c.Hint)
 	}
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // relative says how far off a time is.
