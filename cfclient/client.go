@@ -40,6 +40,9 @@ const DefaultTimeout = 10 * time.Second
 type Config struct {
 	// Token is an API token of a user or of an account.
 	Token ddns.Secret
+	// TokenSource is where the token came from, for the hint of a refused one:
+	// the name of a variable, or the path of a file. Empty: not said.
+	TokenSource string
 	// BaseURL of the API; empty means DefaultBaseURL. https only, except on
 	// loopback: a token does not travel in the clear.
 	BaseURL string
@@ -102,6 +105,7 @@ type Client struct {
 	refused error        // why the configuration cannot work; said instead of every call
 	token   *ddns.Secret // a pointer: fmt shows unexported values, but not what pointers in them point at
 	options []option.RequestOption
+	source  string // where the token came from
 	timeout time.Duration
 	dialer  *dialer
 	http    *http.Client
@@ -118,6 +122,7 @@ func New(config Config) *Client {
 	c := &Client{
 		refused: config.Validate(),
 		token:   &config.Token,
+		source:  config.TokenSource,
 		timeout: config.Timeout,
 		dialer:  &dialer{world: config.World},
 	}

@@ -121,7 +121,7 @@ var facts = [...]fact{
 	{7003, 0, ddns.Conflict, "the zone or record is gone, or belongs to another account now; it is looked up again"},
 	{81044, 0, ddns.Conflict, hintAgain},
 	{81053, 0, ddns.Conflict, "an A, AAAA or CNAME record stands at the name; the records are read again"},
-	{81054, 0, ddns.Conflict, "a CNAME record stands at the name: `cfddns migrate NAME` replaces it"},
+	{81054, 0, ddns.Conflict, "a CNAME record stands at the name: set on_cname: replace for it, then run: cfddns once"},
 	{81055, 0, ddns.Conflict, "other records stand at the name; the records are read again"},
 	{81056, 0, ddns.Conflict, hintDelNS},
 	{81057, 0, ddns.Conflict, hintAgain},
@@ -163,11 +163,26 @@ func (c *Client) sort(q question, status int, wait time.Duration, err error) *dd
 	if e.Kind == ddns.NotPermitted && e.Hint == "" {
 		e.Hint = hintPermission(q)
 	}
+	if e.Kind == ddns.TokenRefused && c.source != "" {
+		e.Hint += "; it came from " + c.source + ": " + replaceThere(c.source)
+	}
 	return e
 }
 
+// replaceThere says how a token is replaced where it came from.
+func replaceThere(source string) string {
+	switch {
+	case strings.Contains(source, "credential"):
+		return "write the new one into the file that the service's LoadCredential= names, and restart the service"
+	case strings.HasPrefix(source, "CLOUDFLARE_API_TOKEN") && !strings.HasSuffix(source, "FILE"):
+		return "set the new one there, and restart"
+	default:
+		return "write the new one there, and reload (SIGHUP) or restart"
+	}
+}
+
 const (
-	hintLimited = "calls rest until then; the limit of 1,200 calls in 5 minutes is shared with the dashboard and your other tools"
+	hintLimited = "calls rest for that long; the limit of 1,200 calls in 5 minutes is shared with the dashboard and your other tools"
 	hintTheirs  = "nothing to do: it is tried again (see https://www.cloudflarestatus.com if it lasts)"
 )
 

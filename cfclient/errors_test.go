@@ -25,7 +25,7 @@ func TestEveryKnownCode(t *testing.T) {
 		{"the record is gone", 404, 81044, ddns.Conflict, "read again"},
 		{"the zone is full", 400, 81045, ddns.Rejected, "plan"},
 		{"an address stands where a CNAME should go", 400, 81053, ddns.Conflict, "read again"},
-		{"a CNAME stands where an address should go", 400, 81054, ddns.Conflict, "cfddns migrate"},
+		{"a CNAME stands where an address should go", 400, 81054, ddns.Conflict, "on_cname: replace"},
 		{"other records stand there", 400, 81055, ddns.Conflict, "read again"},
 		{"the name is delegated", 400, 81056, ddns.Conflict, "NS records"},
 		{"the record exists", 400, 81057, ddns.Conflict, "read again"},
@@ -53,7 +53,7 @@ func TestEveryKnownCode(t *testing.T) {
 		{"a known code under 429 is still the limit", 429, 81054, ddns.Limited, "shared"},
 		{"the retired firewall API", 403, 10020, ddns.NotPermitted, "no longer"},
 		{"a known code under 500 is still no answer", 500, 81054, ddns.Uncertain, "tried again"},
-		{"a known code under 200", 200, 81054, ddns.Conflict, "cfddns migrate"},
+		{"a known code under 200", 200, 81054, ddns.Conflict, "on_cname: replace"},
 		{"an unknown 400", 400, 123456, ddns.Rejected, ""},
 		{"an unknown 401", 401, 123456, ddns.TokenRefused, "API Tokens"},
 		{"an unknown 403", 403, 123456, ddns.NotPermitted, "Zone > DNS > Edit"},
@@ -258,5 +258,23 @@ func TestBudgets(t *testing.T) {
 				t.Errorf("%v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestTheHintOfARefusedTokenSaysWhereItCameFrom(t *testing.T) {
+	for source, want := range map[string]string{
+		"CLOUDFLARE_API_TOKEN":            "it came from CLOUDFLARE_API_TOKEN: set the new one there, and restart",
+		"/etc/cfddns/token":               "write the new one there, and reload",
+		"the credential cloudflare-token": "LoadCredential=",
+	} {
+		api := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			answer(w, 401, `{"success":false,"errors":[{"code":1000,"message":"Invalid API Token"}],"messages":[],"result":null}`)
+		})
+		c := api.client(t)
+		c.source = source
+		_, err := c.Zones(t.Context())
+		if hint := ddns.HintOf(err); ddns.KindOf(err) != ddns.TokenRefused || !strings.Contains(hint, want) {
+			t.Errorf("%s: the hint is %q, want %q in it", source, hint, want)
+		}
 	}
 }

@@ -254,6 +254,8 @@ func isMade(c Change, z ZoneFacts) bool {
 		return true
 	}
 	return slices.ContainsFunc(records, func(r Record) bool {
-		return r.Type == c.After.Type && r.Address() == c.After.Address() && r.Proxied == c.After.Proxied && (r.TTL == c.After.TTL || r.Proxied)
+		same := c.Op != Update || r.ID == c.Before.ID
+		return same && r.Type == c.After.Type && r.Address() == c.After.Address() && r.Comment == c.After.Comment &&
+			r.Proxied == c.After.Proxied && (r.TTL == c.After.TTL || r.Proxied)
 	})
 }

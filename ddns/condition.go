@@ -35,6 +35,7 @@ const (
 	CodeProxyUnclear Code = "proxy-unclear" // proxied or not must be said for a new name
 	CodeRefused      Code = "refused"       // Cloudflare refused a change
 	CodeUncertain    Code = "uncertain"     // a write could not be confirmed yet
+	CodeLeftAlone    Code = "left-alone"    // the record's comment holds cfddns:off
 	CodeContested    Code = "contested"     // somebody else keeps moving the record
 	CodeContradicted Code = "contradicted"  // the nameservers say something else
 	CodeUnproved     Code = "unproved"      // the nameservers could not be asked
@@ -73,7 +74,7 @@ var severities = map[Code]Severity{
 	CodeNoQuorum: Alarm, CodeSplit: Alarm, CodeToken: Alarm, CodePermission: Alarm, CodeNoZone: Alarm,
 	CodeCNAME: Alarm, CodeConflict: Alarm, CodeNotOurs: Alarm, CodeProxyUnclear: Alarm, CodeRefused: Alarm,
 	CodeContested: Alarm, CodeContradicted: Alarm, CodeClock: Alarm, CodeState: Alarm,
-	CodeAlone: Notice, CodeUnproved: Notice, CodeDamped: Notice,
+	CodeAlone: Notice, CodeLeftAlone: Notice, CodeUnproved: Notice, CodeDamped: Notice,
 }
 
 // condition makes a condition of a code.
@@ -83,7 +84,7 @@ func condition(code Code, name, title, hint string) Condition {
 		severity = Warning
 	}
 	if severity == Alarm && hint == "" {
-		hint = "run: cfddns check shows what is missing"
+		hint = "see what is missing with: cfddns check"
 	}
 	return Condition{Code: code, Severity: severity, Name: name, Title: title, Hint: hint}
 }
@@ -134,11 +135,23 @@ func Assess(r Round, before []Condition) []Condition {
 // stood before still stands.
 func (r *Runner) assess(round Round, before []Condition) []Condition {
 	if r.Built.IsZero() || !round.Started.Before(r.Built) {
-		return Assess(round, before)
+		return settle(append(Assess(round, before), r.assessKeeping()...), before, round.Started)
 	}
 	c := condition(CodeClock, "", fmt.Sprintf("the clock says %s, before this program was built: certificates look invalid, and nothing can be published", round.Started.UTC().Format(time.DateOnly)),
 		"set the clock (systemctl status systemd-timesyncd); cfddns goes on by itself once it is right")
 	return settle(append(slices.Clone(before), c), before, round.Started)
+}
+
+// assessKeeping says that nothing can be remembered over a restart.
+func (r *Runner) assessKeeping() []Condition {
+	if r.Keeping == nil {
+		return nil
+	}
+	err := r.Keeping()
+	if err == nil {
+		return nil
+	}
+	return []Condition{condition(CodeState, "", err.Error()+"; names are kept right all the same", "make the directory writable; each round tries again")}
 }
 
 // settle sorts the conditions, drops repetitions, and dates them.
@@ -159,7 +172,7 @@ func settle(raised, before []Condition, now time.Time) []Condition {
 // assessVerdict says what is odd about the address of a family.
 func assessVerdict(v Verdict, h Holding) []Condition {
 	name := v.Family.String()
-	hint := "run: cfddns ip --all shows who says what"
+	hint := "see who says what with: cfddns ip --all"
 	switch {
 	case h.Guard == VetoGuard:
 		return []Condition{condition(CodeVeto, name, h.Why, hint)}
@@ -195,15 +208,18 @@ func assessRoster(v Verdict, before []Condition) []Condition {
 	if _, agreeing := v.heard(); agreeing > v.Quorum {
 		return nil
 	}
-	return []Condition{condition(CodeRosterThin, name, "one more silent operator would leave no quorum: "+silent(v), "run: cfddns ip --all shows who else could be asked")}
+	return []Condition{condition(CodeRosterThin, name, fmt.Sprintf("only as many operators agree as must: one more that is silent or wrong would leave no quorum (%s)", dissent(v)), "look with: cfddns ip --all")}
 }
 
-// silent lists the sources that gave no usable answer.
-func silent(v Verdict) string {
+// dissent lists the sources that did not say what the verdict says.
+func dissent(v Verdict) string {
 	var words []string
 	for _, o := range v.Observations {
-		if o.Err != nil {
+		switch {
+		case o.Err != nil:
 			words = append(words, o.Source+": "+o.Err.Error())
+		case o.Address != v.Address:
+			words = append(words, o.Source+": "+o.Address.String())
 		}
 	}
 	return strings.Join(words, "; ")

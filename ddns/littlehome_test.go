@@ -100,6 +100,8 @@ func (h *littleHome) Holding(context.Context, ddns.Zone, string) ([]ddns.Record,
 	return nil, nil
 }
 
+func (h *littleHome) HasPublic(context.Context, ddns.Zone) (bool, error) { return true, nil }
+
 func (h *littleHome) Batch(_ context.Context, _ ddns.Zone, b ddns.Batch) (result ddns.BatchResult, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -154,6 +156,13 @@ func (h *littleHome) last() ddns.Round {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.reports[len(h.reports)-1]
+}
+
+// reported are all rounds that were reported.
+func (h *littleHome) reported() []ddns.Round {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.reports)
 }
 
 func (h *littleHome) content() string {

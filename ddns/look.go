@@ -16,6 +16,7 @@ type ZoneFacts struct {
 	Records []Record
 	Names   []string
 	Whole   bool
+	Public  bool      // some address record is DNS-only; asked for only if not Whole and a name is new
 	ReadAt  time.Time // zero: must be read before it is believed
 	SeenAt  time.Time // when the zone itself, its state and nameservers, was last read
 
@@ -92,7 +93,6 @@ func Look(ctx context.Context, api API, names []string, known Found, recheck tim
 	var reading sync.WaitGroup
 	for i, z := range found.Zones {
 		wanted := byZone[z.Zone.Name]
-		slices.Sort(wanted)
 		if len(wanted) == 0 || fresh(z) && z.covers(wanted) {
 			continue
 		}
@@ -126,6 +126,28 @@ func (z ZoneFacts) serves() bool {
 func doubtful(err error) bool {
 	k := KindOf(err)
 	return k == Conflict || k == NotPermitted || k == NoZone
+}
+
+// anyNew reports whether a name has no record at all.
+func anyNew(names []string, records []Record) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(records, func(r Record) bool { return r.Name == name })
+	})
+}
+
+// around adds to names of a zone those whose records say whose they are: the
+// names above them, which may be delegated away, and where external-dns marks
+// what it keeps.
+func around(zone Zone, names []string) []string {
+	all := slices.Clone(names)
+	for _, name := range names {
+		all = append(all, "a-"+name, "aaaa-"+name, "cname-"+name)
+		for _, above, ok := strings.Cut(name, "."); ok && above != zone.Name && zone.Owns(above); _, above, ok = strings.Cut(above, ".") {
+			all = append(all, above)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // locate finds the zone of each name. The zones of the token are listed only
@@ -204,11 +226,15 @@ func noZone(name string, zones int) error {
 
 // readZone lists the records of one zone.
 func readZone(ctx context.Context, api API, z ZoneFacts, names []string, now time.Time) (ZoneFacts, error) {
-	listing, err := api.Records(ctx, z.Zone, names)
+	listing, err := api.Records(ctx, z.Zone, around(z.Zone, names))
+	public := false
+	if err == nil && !listing.Whole && anyNew(names, listing.Records) {
+		public, err = api.HasPublic(ctx, z.Zone)
+	}
 	if err != nil {
 		return ZoneFacts{}, fmt.Errorf("read %s: %w", z.Zone.Name, err)
 	}
-	read := ZoneFacts{Zone: z.Zone, SeenAt: z.SeenAt, Names: names, Whole: listing.Whole, ReadAt: now}
+	read := ZoneFacts{Public: public, Zone: z.Zone, SeenAt: z.SeenAt, Names: names, Whole: listing.Whole, ReadAt: now}
 	return read.holding(listing.Records), nil
 }
 

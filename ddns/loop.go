@@ -75,24 +75,36 @@ func (l *Loop) Status(ctx context.Context) (Status, error) {
 	}
 }
 
+// job is what runs beside the loop.
+type job int
+
+const (
+	idle     job = iota
+	rounding     // a whole round
+	proving      // only the proof of the last one
+)
+
 // turning is the state of a running loop.
 type turning struct {
 	settings Settings
-	next     *Settings // to be taken up once no round runs
+	next     *Settings // to be taken up once nothing runs
 	past     Past
 	last     Round
 	pace     pace
-	running  bool
-	wanted   Trigger // a round to start once none runs; "" is none
-	proofs   int     // times that only the proof was asked for since the last round
-	due      time.Time
+	job      job
+	cut      context.CancelFunc // ends the proof that runs, or is part of the round that runs
+	wanted   Trigger            // a round to start once nothing runs; "" is none
+	roundDue time.Time          // by the monotonic clock
+	proofDue time.Time
+	changed  time.Time // when a round last wrote
+	nextWall time.Time // roundDue by the wall clock, for people
 	timer    *time.Timer
 	wall     time.Time // wall clock and monotonic clock at the last turn
 	mono     time.Time
 	done     chan ended
 }
 
-// ended is a round that ended.
+// ended is a job that ended.
 type ended struct {
 	round Round
 	past  Past
@@ -103,7 +115,8 @@ type ended struct {
 const clockStep = 30 * time.Second
 
 // Run turns until the context ends, and returns what should be remembered. A
-// round that is under way when it ends is broken off and waited for.
+// round that is under way when it ends is broken off, waited for and reported:
+// what it wrote is not lost.
 func (l *Loop) Run(ctx context.Context, s Settings, past Past) Past {
 	t := &turning{settings: s, past: past, wanted: ByStart, done: make(chan ended, 1),
 		timer: time.NewTimer(time.Hour), wall: l.Clock(), mono: time.Now()}
@@ -114,8 +127,10 @@ func (l *Loop) Run(ctx context.Context, s Settings, past Past) Past {
 		t.takeUp(ctx)
 		select {
 		case <-ctx.Done():
-			if t.running {
-				t.past = (<-t.done).past
+			if t.job != idle {
+				e := <-t.done
+				l.Report(e.round, e.past)
+				t.past = e.past
 			}
 			return t.past
 		case trigger := <-l.wake:
@@ -123,7 +138,7 @@ func (l *Loop) Run(ctx context.Context, s Settings, past Past) Past {
 		case s := <-l.reload:
 			t.next, t.wanted = &s, BySignal
 		case answer := <-l.ask:
-			answer <- Status{Rounds: t.past.Rounds, Running: t.running, Next: t.due, Last: t.last, Past: t.past}
+			answer <- Status{Rounds: t.past.Rounds, Running: t.job == rounding, Next: t.nextWall, Last: t.last, Past: t.past}
 		case <-t.timer.C:
 			t.fire(ctx)
 		case e := <-t.done:
@@ -137,57 +152,80 @@ func (l *Loop) Run(ctx context.Context, s Settings, past Past) Past {
 }
 
 // takeUp starts the round that is wanted, with new settings if there are any.
+// A newer round ends the proof of the one before it.
 func (t *turning) takeUp(ctx context.Context) {
-	if t.running || t.wanted == "" {
+	switch {
+	case t.wanted == "":
 		return
-	}
-	if t.next != nil {
+	case t.job != idle:
+		t.cut()
+		return
+	case t.next != nil:
 		t.settings, t.next = *t.next, nil
 	}
-	trigger := t.wanted
-	t.wanted, t.running, t.proofs = "", true, 0
-	runner, past := t.settings.Runner, t.past
-	go func() { // ends with the round; Run waits for it through done
-		round, past := runner.Round(ctx, trigger, past)
+	trigger, runner, past := t.wanted, t.settings.Runner, t.past
+	t.wanted = ""
+	t.start(ctx, rounding, func(patience context.Context) (Round, Past) { return runner.round(ctx, patience, trigger, past) })
+}
+
+// start runs a job beside the loop. Run waits for it through done.
+func (t *turning) start(ctx context.Context, j job, work func(patience context.Context) (Round, Past)) {
+	patience, cut := context.WithCancel(ctx)
+	t.job, t.cut = j, cut
+	go func() { // ends with the job
+		defer cut()
+		round, past := work(patience)
 		t.done <- ended{round, past}
 	}()
+	t.arm()
 }
 
 // fire is what happens when the wait is over: the next round, or only another
-// look at what was not yet seen.
+// look at what was not yet seen. A proof never holds up a round.
 func (t *turning) fire(ctx context.Context) {
 	switch {
-	case t.running:
-	case t.proving():
-		t.running = true
-		t.proofs++
-		runner, last, past := t.settings.Runner, t.last, t.past
-		go func() { // as above
-			round, past := runner.Prove(ctx, last, past)
-			t.done <- ended{round, past}
-		}()
-	default:
+	case t.job != rounding && !time.Now().Before(t.roundDue):
 		t.wanted = BySchedule
+	case t.job == idle && t.unseen():
+		runner, last, past := t.settings.Runner, t.last, t.past
+		t.start(ctx, proving, func(patience context.Context) (Round, Past) { return runner.Prove(patience, last, past) })
 	}
 }
 
-// proving reports whether the next thing to do is to look again at what was not seen.
-func (t *turning) proving() bool {
-	return len(t.past.Unproved) > 0 && changedAny(t.last) && time.Duration(t.proofs)*paceProof < proofLongest
+// unseen reports whether there is something to look for again.
+func (t *turning) unseen() bool {
+	return len(t.past.Unproved) > 0 && changedAny(t.last) && time.Since(t.changed) < proofLongest
 }
 
-// finish takes in a round that ended and sets the time of the next.
-func (t *turning) finish(e ended, now time.Time) {
-	t.running, t.last, t.past = false, e.round, e.past
-	var wait time.Duration
-	if t.pace, wait = t.pace.after(e.round); wait == 0 {
-		wait = t.settings.wait(now)
+// finish takes in a job that ended and sets the time of the next.
+func (t *turning) finish(e ended, wall time.Time) {
+	now := time.Now()
+	t.last, t.past = e.round, e.past
+	if t.job == rounding {
+		var wait time.Duration
+		if t.pace, wait = t.pace.after(e.round); wait == 0 {
+			wait = t.settings.wait(wall)
+		}
+		t.roundDue, t.nextWall = now.Add(wait), wall.Add(wait)
+		if changedAny(e.round) {
+			t.changed = now
+		}
 	}
-	if t.proving() {
-		wait = min(wait, paceProof)
+	t.job, t.proofDue = idle, now.Add(paceProof)
+	t.arm()
+}
+
+// arm sets the timer to what is due next.
+func (t *turning) arm() {
+	due := t.roundDue
+	if t.job == idle && t.unseen() && t.proofDue.Before(due) {
+		due = t.proofDue
 	}
-	t.timer.Reset(wait)
-	t.due = now.Add(wait)
+	if t.job == rounding {
+		t.timer.Stop()
+		return
+	}
+	t.timer.Reset(time.Until(due))
 }
 
 // wait is how long the schedule leaves until the next round, with jitter.

@@ -16,6 +16,15 @@ func marked(comment, word string) bool {
 	return slices.Contains(strings.Fields(comment), word)
 }
 
+// leftAlone reports whether a comment asks us to leave the record alone. The
+// word may stand in brackets or at the end of a sentence.
+func leftAlone(comment string) bool {
+	words := strings.FieldsFunc(strings.ToLower(comment), func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == ':' || r == '-' || r == '_')
+	})
+	return slices.Contains(words, markOff)
+}
+
 // addMark adds the mark of the owner to a comment, never in place of what
 // stands there. Where the plan's limit leaves no room the comment stays as it
 // is, and ok is false.

@@ -101,9 +101,9 @@ func (m Memory) clone() Memory {
 	return m
 }
 
-func cloned[V any](in map[string]V) map[string]V {
+func cloned[K comparable, V any](in map[K]V) map[K]V {
 	if in == nil {
-		return map[string]V{}
+		return map[K]V{}
 	}
 	return maps.Clone(in)
 }

@@ -85,7 +85,7 @@ func Diff(w Wishes, found Found, m Memory, now time.Time) Plan {
 	var p Plan
 	for _, t := range w.Targets {
 		d := differ{wishes: w, memory: m, now: now, target: t}
-		outcome, changes := d.planned(found)
+		outcome, changes := d.planUnlessRefused(found)
 		p.Outcomes = append(p.Outcomes, outcome)
 		p.Changes = append(p.Changes, changes...)
 	}
@@ -115,8 +115,8 @@ func (d differ) refused(code Code, why, hint string) Outcome {
 	return o
 }
 
-// planned plans the target, and leaves out what Cloudflare refused lately.
-func (d differ) planned(found Found) (Outcome, []Change) {
+// planUnlessRefused plans the target, and leaves out what Cloudflare refused lately.
+func (d differ) planUnlessRefused(found Found) (Outcome, []Change) {
 	o, changes := d.plan(found)
 	r, remembered := d.memory.Refusals[d.target.Key()]
 	if !remembered || !d.now.Before(r.Until) {
@@ -141,7 +141,7 @@ func (d differ) plan(found Found) (Outcome, []Change) {
 	holding := d.wishes.Holdings[t.Family()]
 	if holding.Decision != Publish {
 		o := d.outcome(Held, holding.Why)
-		o.Until = holding.Until
+		o.Until, o.Hint = holding.Until, "what stands is kept; see who says what with: cfddns ip"
 		return o, nil
 	}
 	if err := found.Missing[t.Name]; err != nil {
@@ -156,7 +156,7 @@ func (d differ) plan(found Found) (Outcome, []Change) {
 	records := d.zone.at(t.Name)
 	if i := slices.IndexFunc(records, d.isOff); i >= 0 {
 		o := d.outcome(Held, fmt.Sprintf("left alone at %s: its comment holds %s", records[i].Content, markOff))
-		o.Address = records[i].Content
+		o.Address, o.Code = records[i].Content, CodeLeftAlone
 		return o, nil
 	}
 	if tool := d.zone.keeper(t.Name, t.Type); tool != "" && !d.bearsMark(records) {
@@ -175,7 +175,7 @@ func (d differ) plan(found Found) (Outcome, []Change) {
 
 // isOff reports whether a person asked us to leave a record of the target alone.
 func (d differ) isOff(r Record) bool {
-	return (r.Type == d.target.Type || r.Type == "CNAME") && marked(r.Comment, markOff)
+	return (r.Type == d.target.Type || r.Type == "CNAME") && leftAlone(r.Comment)
 }
 
 // delegation is the name at or above the target's at which NS records hand it
@@ -220,7 +220,15 @@ func (d differ) addresses(all []Record, address netip.Addr) (Outcome, []Change) 
 			records = append(records, r)
 		}
 	}
-	ours, others, o := d.whose(records, address)
+	mine := slices.DeleteFunc(slices.Clone(records), func(r Record) bool {
+		return d.wishes.Owner == "" && foreignMark(r.Comment, "") != "" && !leftAlone(r.Comment)
+	})
+	if len(mine) == 0 && len(records) > 0 {
+		other := foreignMark(records[0].Comment, "")
+		return d.refused(CodeNotOurs, fmt.Sprintf("the record here is marked %s, so another cfddns keeps it; nothing was changed", other),
+			fmt.Sprintf("set owner: %s if it is this one, or remove the mark from the comment", strings.TrimPrefix(other, mark("")))), nil
+	}
+	ours, others, o := d.whose(mine, address)
 	switch {
 	case o.State != "":
 		return o, nil

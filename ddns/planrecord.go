@@ -80,11 +80,10 @@ func (d differ) sibling() (sibling Record, ok bool) {
 }
 
 // allOthersProxied reports whether the zone has address records and all of
-// them are proxied, but for those that the configuration makes public. A zone
-// that was not read whole is not known to be so.
+// them are proxied, but for those that the configuration makes public.
 func (d differ) allOthersProxied() bool {
 	if !d.zone.Whole {
-		return false
+		return !d.zone.Public
 	}
 	proxied := 0
 	for _, r := range d.zone.Records {
@@ -123,6 +122,9 @@ func (d differ) update(r Record, address netip.Addr) (Outcome, []Change) {
 	why = append(why, d.enforce(&after, &patch)...)
 	o := d.outcome(Right, "holds "+r.Content)
 	o.Address, o.Records = r.Content, []string{r.ID}
+	if owner := d.wishes.Owner; owner != "" && !marked(after.Comment, mark(owner)) {
+		o.Code, o.Hint = CodeShared, fmt.Sprintf("the mark %s does not fit into the comment of %s, so the next change would not know the record as ours: shorten the comment", mark(owner), d.target.Shown)
+	}
 	if len(why) == 0 {
 		return o, nil
 	}
@@ -257,7 +259,7 @@ func (d differ) losesIPv4(found Found) bool {
 		return false
 	}
 	d.target = d.wishes.Targets[i]
-	o, _ := d.planned(found)
+	o, _ := d.planUnlessRefused(found)
 	return o.State != Changed
 }
 

@@ -118,6 +118,8 @@ type API interface {
 	// Holding lists the records of the zone, of any name and type, whose
 	// content contains the text.
 	Holding(ctx context.Context, zone Zone, text string) ([]Record, error)
+	// HasPublic reports whether any address record of the zone is DNS-only.
+	HasPublic(ctx context.Context, zone Zone) (bool, error)
 	// Batch changes records of a zone in one transaction. It is never sent
 	// twice: an answer that cannot be trusted is an *Error of kind Uncertain.
 	Batch(ctx context.Context, zone Zone, batch Batch) (BatchResult, error)

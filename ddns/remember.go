@@ -16,15 +16,17 @@ func Remember(past Past, round Round) Past {
 	if !slices.ContainsFunc(round.Verdicts, func(v Verdict) bool { return !v.full() }) {
 		past.FullAt = round.Started
 	}
-	if !hasCode(round.Conditions, CodeClock) { // whoever failed then was not to blame
+	if !hasCode(round.Conditions, CodeClock) && !round.BrokenOff { // whoever failed then was not to blame
 		past.Shy, past.Resting = rememberSources(past, round)
 	}
 	if round.Dry {
 		return past
 	}
 	m := past.Memory.clone()
-	m.Raised, m.Token = round.Conditions, round.TokenEnd
-	past.SeenAt = cloned2(past.SeenAt)
+	if !round.BrokenOff {
+		m.Raised, m.Token = round.Conditions, round.TokenEnd
+	}
+	past.SeenAt = cloned(past.SeenAt)
 	for _, o := range round.Outcomes {
 		m = rememberOutcome(m, o, round)
 	}
@@ -37,9 +39,7 @@ func Remember(past Past, round Round) Past {
 		}
 	}
 	for _, h := range round.Holdings {
-		if h.Decision == Publish && slices.ContainsFunc(round.Outcomes, func(o Outcome) bool {
-			return o.Target.Family() == h.Family && o.Address == h.Address.String() && (o.State == Right || o.State == Changed || o.State == Contradicted)
-		}) {
+		if h.publishedBy(round) {
 			m = m.with(h.Family, m.Of(h.Family).confirm(h.Address, round.Started))
 			past.SeenAt[h.Family] = round.Started
 		}
@@ -49,12 +49,12 @@ func Remember(past Past, round Round) Past {
 	return past
 }
 
-func cloned2(in map[Family]time.Time) map[Family]time.Time {
-	out := map[Family]time.Time{}
-	for k, v := range in {
-		out[k] = v
-	}
-	return out
+// publishedBy reports whether a record is known to hold the address after the round.
+func (h Holding) publishedBy(round Round) bool {
+	return h.Decision == Publish && slices.ContainsFunc(round.Outcomes, func(o Outcome) bool {
+		holds := o.State == Right || o.State == Changed || o.State == Contradicted
+		return holds && o.Target.Family() == h.Family && o.Address == h.Address.String()
+	})
 }
 
 // rememberOutcome notes what a target is known to hold, and contests.

@@ -18,6 +18,7 @@ type Round struct {
 	Took       time.Duration
 	Trigger    Trigger
 	Dry        bool // nothing was written
+	BrokenOff  bool // the program was ended in the middle: what was not heard says nothing
 	Again      bool // only the proof was asked for again; all else was told before
 	Verdicts   []Verdict
 	Holdings   []Holding // one for each verdict
@@ -80,6 +81,11 @@ type Runner struct {
 	Built    time.Time     // a clock before it is wrong; zero: not checked
 	Clock    func() time.Time
 	Calls    func() int64 // API calls made so far
+	// Keeping says why what must survive a restart cannot be kept; nil if it can.
+	Keeping func() error
+	// Applied takes what a round wrote before it is proved, with what is then to
+	// be remembered, so that a kill during the proof loses nothing. Nil: nobody.
+	Applied func(Round, Past)
 	// TokenExpires asks when the token ends; the zero time means never. The
 	// account is the one whose zones are kept. Nil: not asked.
 	TokenExpires func(ctx context.Context, account string) (time.Time, error)
@@ -88,6 +94,11 @@ type Runner struct {
 // Round runs all stages, in order. Each takes the values before it and returns
 // a new one; none calls back, and none but apply changes anything outside.
 func (r *Runner) Round(ctx context.Context, trigger Trigger, past Past) (Round, Past) {
+	return r.round(ctx, ctx, trigger, past)
+}
+
+// round is Round with a context of its own for the proof, which a newer change ends.
+func (r *Runner) round(ctx, patience context.Context, trigger Trigger, past Past) (Round, Past) {
 	now, began, calls := r.Clock(), time.Now(), r.Calls()
 	round := Round{ID: fmt.Sprintf("%x", now.UnixNano()), Started: now, Trigger: trigger, Dry: r.Dry}
 
@@ -101,14 +112,24 @@ func (r *Runner) Round(ctx context.Context, trigger Trigger, past Past) (Round, 
 	plan := Diff(r.wishes(round), round.Found, past.Memory, now)                         // → plan
 	round.Outcomes, round.Receipts, round.Found = r.apply(ctx, plan, round, past.Memory) // → apply
 	round.Gap = gap(round, past, r.Clock())                                              //
-	round.Proofs = r.Prover.Verify(ctx, r.claims(round, due(round, past)))               // → verify
+	r.applied(round, past)                                                               //
+	round.Proofs = r.Prover.Verify(patience, r.claims(round, due(round, past)))          // → verify
 	round.Outcomes = contradict(round.Outcomes, round.Proofs)                            //
 	round.LeftBehind = r.leftBehind(ctx, round, past.Memory)                             //
 	round.TokenEnd = r.tokenEnd(ctx, round.Found, past.Memory.Token, now)                //
 	round.Verdicts = seen.late()                                                         //
 	round.Conditions = r.assess(round, past.Memory.Raised)                               // → assess
-	round.Took, round.Calls = time.Since(began), r.Calls()-calls
+	round.Took, round.Calls, round.BrokenOff = time.Since(began), r.Calls()-calls, ctx.Err() != nil
 	return round, Remember(past, round)
+}
+
+// applied tells what was written, if anything was.
+func (r *Runner) applied(round Round, past Past) {
+	if r.Applied == nil || r.Dry || len(round.Receipts) == 0 {
+		return
+	}
+	round.Conditions, round.TokenEnd = past.Memory.Raised, past.Memory.Token // they are judged at the end
+	r.Applied(round, Remember(past, round))
 }
 
 // sight is what a round saw: the records, and what the sources said.
@@ -250,7 +271,7 @@ func publishedIn(found Found, targets []Target, f Family, m Memory) []netip.Addr
 			continue
 		}
 		read = true
-		records := slices.DeleteFunc(z.at(t.Name), func(r Record) bool { return r.Type != t.Type || marked(r.Comment, markOff) })
+		records := slices.DeleteFunc(z.at(t.Name), func(r Record) bool { return r.Type != t.Type || leftAlone(r.Comment) })
 		for _, r := range records {
 			a := r.Address()
 			known := len(records) == 1 || m.knows(a)

@@ -28,6 +28,11 @@ func (r *Runner) apply(ctx context.Context, p Plan, round Round, m Memory) ([]Ou
 	if slices.ContainsFunc(made, func(rc Receipt) bool { return rc.State == Doubtful }) {
 		found = Look(ctx, r.API, r.names(), found, r.Recheck, r.Clock())
 		made = settleDoubt(made, found)
+		for _, rc := range made {
+			if rc.State == Doubtful { // the write may still arrive: nothing is built on this reading
+				found = found.doubt(rc.Change.Zone.ID)
+			}
+		}
 	}
 	return conclude(p.Outcomes, made), made, found
 }

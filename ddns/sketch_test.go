@@ -156,7 +156,7 @@ func (row planRow) test(t *testing.T) {
 	if o.State != row.state || o.Code != row.code || !strings.Contains(o.Why, row.why) || !strings.Contains(o.Hint, row.hint) {
 		t.Errorf("outcome %s %q\n why %s\nhint %s\nwant %s %q, %q, %q", o.State, o.Code, o.Why, o.Hint, row.state, row.code, row.why, row.hint)
 	}
-	if row.hint == "" && o.Hint != "" {
+	if row.hint == "" && o.Hint != "" && o.State != ddns.Held {
 		t.Errorf("a hint nobody asked for: %s", o.Hint)
 	}
 	for _, c := range p.Changes {

@@ -2,6 +2,7 @@ package ddns
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -106,6 +107,9 @@ func (p Prover) prove(ctx context.Context, c claim, deadline time.Time, slots ch
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return []Proof{{Target: c.target, By: "nameserver", Outcome: ProofUnasked, Why: "something newer came first"}}
+			}
 			return proofs
 		}
 		wait = min(wait*2, 2*time.Second)

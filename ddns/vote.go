@@ -207,12 +207,36 @@ func (v Verdict) explain() string {
 	case v.State == Agreed:
 		return words
 	case words == "":
-		return fmt.Sprintf("no usable answer from %d sources, %d operators must agree", len(v.Observations), v.Quorum)
+		return fmt.Sprintf("no usable answer from %d sources: %s", len(v.Observations), v.reasons())
 	case len(v.Voices) > 0 && v.Voices[0].Weight >= v.Quorum && !v.Voices[0].Authenticated:
 		return words + "; none of them proves who it is"
 	default:
 		return fmt.Sprintf("%s; %d operators must agree", words, v.Quorum)
 	}
+}
+
+// reasons says why no answer is usable: each reason once, with who gave it.
+func (v Verdict) reasons() string {
+	var reasons []string
+	who := map[string][]string{}
+	for _, o := range v.Observations {
+		if o.Err == nil {
+			continue
+		}
+		reason := o.Err.Error()
+		if who[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		who[reason] = append(who[reason], o.Source)
+	}
+	for i, reason := range reasons {
+		reasons[i] = fmt.Sprintf("%s (%s)", reason, strings.Join(who[reason], ", "))
+	}
+	const most = 3
+	if len(reasons) > most {
+		reasons = append(reasons[:most], fmt.Sprintf("and %d more", len(reasons)-most))
+	}
+	return strings.Join(reasons, "; ")
 }
 
 // full reports whether every configured operator, or a spare in its place, was

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/cfddns/cfddns/configs"
@@ -38,12 +40,8 @@ const systemdSocket = "/run/cfddns/control.sock"
 // listenControl opens the socket. A file that nobody answers on any more is
 // left over from a killed daemon and is replaced.
 func listenControl(ctx context.Context, path string) (net.Listener, error) {
-	if path[0] != '@' {
-		if conn, err := dialAny(ctx, []string{path}); err == nil {
-			conn.Close()
-			return nil, fmt.Errorf("another cfddns answers on %s: stop it first, or set control: to another path", path)
-		}
-		_ = os.Remove(path)
+	if err := clearSocket(ctx, path); err != nil {
+		return nil, err
 	}
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "unix", path)
@@ -56,6 +54,26 @@ func listenControl(ctx context.Context, path string) (net.Listener, error) {
 		}
 	}
 	return ownOnly{listener}, nil
+}
+
+// clearSocket removes a socket that nobody answers on any more. Whatever else
+// stands at the path is somebody's, and stays.
+func clearSocket(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	if path[0] == '@' || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("control: %w", err)
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("control: %s exists and is no socket; it was left alone, name another path", path)
+	}
+	if conn, err := dialAny(ctx, []string{path}); err == nil {
+		conn.Close()
+		return fmt.Errorf("another cfddns answers on %s: stop it first, or set control: to another path", path)
+	}
+	return os.Remove(path)
 }
 
 // ownOnly takes connections of the same user and root only; an abstract socket
@@ -151,7 +169,10 @@ func (a *app) ask(ctx context.Context, method, path string, into any) error {
 	defer client.CloseIdleConnections()
 	response, err := client.Do(request)
 	if err != nil {
-		return exit(ddns.ExitUnreached, fmt.Errorf("no running cfddns answers on %s: %w", paths[0], err))
+		if errors.Is(err, context.DeadlineExceeded) {
+			return exit(ddns.ExitUnreached, fmt.Errorf("cfddns runs here and does not answer within %s; its log says more", controlTimeout))
+		}
+		return exit(ddns.ExitUnreached, fmt.Errorf("no running cfddns answers on %s; start it with: cfddns run", strings.Join(paths, " or ")))
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))

@@ -24,12 +24,17 @@ func parseLevel(word string) (slog.Level, error) {
 	}
 }
 
+// level is that of the flag, else the configured one.
+func (a *app) level(configured slog.Level) slog.Level {
+	if flag, err := parseLevel(a.logLevel); err == nil && a.logLevel != "" {
+		return flag
+	}
+	return configured
+}
+
 // logger writes the daemon's log: JSON, or text. Under systemd the journal
 // keeps the time, and each line begins with its priority (sd-daemon(3)).
-func (a *app) logger(level slog.Level, format string) *slog.Logger {
-	if flag, err := parseLevel(a.logLevel); err == nil && a.logLevel != "" {
-		level = flag
-	}
+func (a *app) logger(level slog.Leveler, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	handler := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
 	if format == "json" {

@@ -136,6 +136,21 @@ func TestALeftOverSocketIsReplacedAndALiveOneIsNot(t *testing.T) {
 	}
 	first.(ownOnly).Listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	first.Close()
+	for name, make := range map[string]func(string) error{
+		"a file":   func(p string) error { return os.WriteFile(p, []byte("precious"), 0o600) },
+		"a folder": func(p string) error { return os.Mkdir(p, 0o700) },
+	} {
+		other := filepath.Join(t.TempDir(), "other")
+		if err := make(other); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := listenControl(t.Context(), other); err == nil || !strings.Contains(err.Error(), "left alone") {
+			t.Errorf("%s at the path: %v, want a refusal", name, err)
+		}
+		if _, err := os.Lstat(other); err != nil {
+			t.Errorf("%s at the path is gone", name)
+		}
+	}
 	second, err := listenControl(t.Context(), path)
 	if err != nil {
 		t.Fatalf("a left-over socket: %v", err)

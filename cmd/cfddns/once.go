@@ -54,7 +54,8 @@ func (a *app) once(ctx context.Context, dry bool, assume string) error {
 	round, past := p.runner.Round(ctx, ddns.ByOnce, ddns.Past{Memory: p.memory})
 	stop()
 	if !dry {
-		if err := p.save(round, past.Memory); err != nil {
+		p.keeper.save(round, past.Memory)
+		if err := p.keeper.why(); err != nil {
 			fmt.Fprintf(a.stderr, "cfddns: %v\n", err)
 		}
 	}

@@ -40,12 +40,14 @@ type theDaemon struct {
 	app     *app
 	loop    *ddns.Loop
 	log     *slog.Logger
+	level   *slog.LevelVar
 	talk    *talker
 	started time.Time
 
-	mu       sync.Mutex // guards the following, which a reload exchanges
-	parts    *parts
-	notifier *notify.Notifier
+	mu        sync.Mutex // guards the following, which a reload exchanges
+	parts     *parts
+	notifier  *notify.Notifier
+	saidSmall bool
 }
 
 func (a *app) run(ctx context.Context) error {
@@ -60,8 +62,11 @@ func (a *app) run(ctx context.Context) error {
 	if a.getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // a daemon that rests most of the time should not hold as much garbage as it holds data
 	}
-	log := a.logger(cfg.Log.Level, cfg.Log.Format)
-	d := &theDaemon{app: a, log: log, talk: &talker{log: log}, started: a.clock(), parts: p,
+	signal.Ignore(syscall.SIGPIPE) // a reader of the log that ends must not end us
+	level := new(slog.LevelVar)
+	level.Set(a.level(cfg.Log.Level))
+	log := a.logger(level, cfg.Log.Format)
+	d := &theDaemon{app: a, log: log, level: level, talk: &talker{log: log}, started: a.clock(), parts: p,
 		notifier: notify.New(notifyConfig(cfg), p.network, log, roundLine)}
 	d.loop = ddns.NewLoop(a.clock, d.took)
 	d.loop.Turn = d.watchdog()
@@ -82,20 +87,18 @@ func (d *theDaemon) serve(ctx context.Context, listener net.Listener) error {
 			d.log.Error("the control socket is closed; status and poke do not answer until a restart", "err", err)
 		}
 	})
-	beside.Go(func() { d.listenSignals(ctx) })
+	signals := make(chan os.Signal, 8) // a burst is not lost while one reloads
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
+	defer signal.Stop(signals)
+	beside.Go(func() { d.listenSignals(ctx, signals) })
 	for _, w := range d.parts.warnings {
 		d.log.Warn(w)
 	}
 	d.log.Info("started", "version", version(), "names", len(d.parts.runner.Targets), "token", d.parts.tokenSource, "fingerprint", d.parts.fingerprint)
 	d.tell(daemon.SdNotifyReady + "\nSTATUS=first round under way")
-	past := d.loop.Run(ctx, settingsOf(d.parts), ddns.Past{Memory: d.parts.memory})
+	d.loop.Run(ctx, settingsOf(d.parts), ddns.Past{Memory: d.parts.memory})
 	stop()
 	d.tell(daemon.SdNotifyStopping)
-	if d.parts.journal != nil {
-		if err := d.parts.journal.Save(past.Memory); err != nil {
-			d.log.Error("what was remembered could not be written", "err", err)
-		}
-	}
 	beside.Wait()
 	d.notifier.Close()
 	d.log.Info("stopped")
@@ -122,10 +125,12 @@ func notifyConfig(cfg configs.Config) notify.Config {
 func (d *theDaemon) took(round ddns.Round, past ddns.Past) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.parts.save(round, past.Memory); err != nil {
-		d.log.Error("what was remembered could not be written; it is kept in memory", "err", err)
-	}
+	d.parts.keeper.save(round, past.Memory)
 	d.parts.client.CloseIdle() // after a change of address kept connections lead nowhere, and hang
+	if d.parts.client.SmallHello() && !d.saidSmall {
+		d.saidSmall = true
+		d.log.Info("this line drops large TLS greetings, so the API is reached without post-quantum key exchange; nothing else changes")
+	}
 	d.talk.round(round)
 	d.notifier.Report(round)
 	d.tell("STATUS=" + statusLine(round, past))
@@ -133,10 +138,7 @@ func (d *theDaemon) took(round ddns.Round, past ddns.Past) {
 }
 
 // listenSignals reads HUP and USR1 until the context ends.
-func (d *theDaemon) listenSignals(ctx context.Context) {
-	signals := make(chan os.Signal, 8) // a burst is not lost while one reloads
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
-	defer signal.Stop(signals)
+func (d *theDaemon) listenSignals(ctx context.Context, signals <-chan os.Signal) {
 	for {
 		select {
 		case s := <-signals:
@@ -168,11 +170,15 @@ func (d *theDaemon) reload(ctx context.Context) {
 	if err := d.loop.Reload(ctx, settingsOf(p)); err != nil {
 		return // we are stopping
 	}
+	d.level.Set(d.app.level(cfg.Log.Level))
 	d.mu.Lock()
-	old := d.notifier
-	d.parts, d.notifier = p, notify.New(notifyConfig(cfg), p.network, d.log, roundLine)
+	old := d.parts.config
+	d.parts = p
+	d.notifier.Reconfigure(notifyConfig(cfg))
 	d.mu.Unlock()
-	old.Close()
+	if cfg.Control != old.Control || cfg.Log.Format != old.Log.Format {
+		d.log.Warn("control: and log.format: take effect with a restart; all else is in force")
+	}
 	for _, w := range p.warnings {
 		d.log.Warn(w)
 	}

@@ -23,33 +23,31 @@ type parts struct {
 	tokenSource string
 	fingerprint string
 	runner      *ddns.Runner
-	journal     *journal.Journal // nil: everything is kept in memory only
+	keeper      *keeper
 	memory      ddns.Memory
 	warnings    []string
 }
 
 // wire builds the parts. Its errors are about the configuration alone.
 func (a *app) wire(cfg configs.Config) (*parts, error) {
-	p := &parts{config: cfg}
-	if err := cfg.NeedRecords(); err != nil {
-		return nil, exit(ddns.ExitUsage, err)
+	p := &parts{config: cfg, keeper: &keeper{dir: cfg.State}}
+	var rosters []ddns.Roster
+	err := errors.Join(cfg.NeedRecords(), p.connect(a), notifyConfig(cfg).Validate())
+	if p.network != nil {
+		sources, bindErr := a.sourceNetwork(p.network, cfg.IP.Bind)
+		err = errors.Join(err, bindErr)
+		if bindErr == nil {
+			var rosterErr error
+			rosters, rosterErr = a.rosters(cfg, sources)
+			err = errors.Join(err, rosterErr)
+		}
 	}
-	if err := p.connect(a); err != nil {
-		return nil, exit(ddns.ExitUsage, err)
-	}
-	sources, err := a.sourceNetwork(p.network, cfg.IP.Bind)
 	if err != nil {
 		return nil, exit(ddns.ExitUsage, err)
 	}
-	rosters, err := a.rosters(cfg, sources)
-	if err != nil {
-		return nil, exit(ddns.ExitUsage, err)
-	}
-	if err := notifyConfig(cfg).Validate(); err != nil {
-		return nil, exit(ddns.ExitUsage, err)
-	}
-	if err := p.openJournal(a); err != nil {
-		return nil, err
+	var note string
+	if p.memory, note = p.keeper.remembered(); note != "" {
+		p.warnings = append(p.warnings, note)
 	}
 	p.runner = p.newRunner(a, rosters)
 	return p, nil
@@ -57,11 +55,12 @@ func (a *app) wire(cfg configs.Config) (*parts, error) {
 
 // connect builds the way to the network and the client of Cloudflare's API.
 func (p *parts) connect(a *app) error {
-	var err error
 	if p.network = a.network; p.network == nil {
-		if p.network, err = newInternet(p.config.TLSRoots); err != nil {
+		internet, err := newInternet(p.config.TLSRoots)
+		if err != nil {
 			return err
 		}
+		p.network = internet
 	}
 	token, source, warnings, err := configs.Token(p.config, a.env)
 	if err != nil {
@@ -71,7 +70,7 @@ func (p *parts) connect(a *app) error {
 		p.warnings = append(p.warnings, string(w))
 	}
 	p.tokenSource, p.fingerprint = source, configs.Fingerprint(token)
-	c := cfclient.Config{Token: token, BaseURL: p.config.Cloudflare.API, World: p.network, UserAgent: userAgent()}
+	c := cfclient.Config{Token: token, BaseURL: p.config.Cloudflare.API, World: p.network, UserAgent: userAgent(), TokenSource: source}
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("the token of %s: %w", source, err)
 	}
@@ -107,27 +106,6 @@ func ordered(byFamily map[ddns.Family]ddns.Roster) []ddns.Roster {
 	return rosters
 }
 
-// openJournal loads what was remembered, where there is a state directory.
-func (p *parts) openJournal(a *app) error {
-	dir := p.config.State
-	if dir == "" {
-		return nil
-	}
-	j, err := journal.Open(dir)
-	if err != nil {
-		return exit(ddns.ExitUsage, fmt.Errorf("state: %w", err))
-	}
-	memory, note, err := j.Memory()
-	if err != nil {
-		return exit(ddns.ExitUsage, fmt.Errorf("state: %w", err))
-	}
-	if note != "" {
-		p.warnings = append(p.warnings, note)
-	}
-	p.journal, p.memory = j, memory
-	return nil
-}
-
 // rollback is where replaced CNAMEs are kept: the state directory, else the
 // places where a person's programs keep such things.
 func (p *parts) rollback(a *app) ddns.Rollback {
@@ -160,6 +138,8 @@ func (p *parts) newRunner(a *app, rosters []ddns.Roster) *ddns.Runner {
 		Built:    released(),
 		Clock:    a.clock,
 		Calls:    p.client.Calls,
+		Keeping:  p.keeper.why,
+		Applied:  func(round ddns.Round, past ddns.Past) { p.keeper.save(round, past.Memory) },
 		Prover: ddns.Prover{
 			Nameservers: nameserver.Client{World: p.network},
 			Edge:        edge{cfclient.Edge{World: p.network, Address: cfg.Cloudflare.Edge, UserAgent: userAgent()}},
@@ -176,12 +156,4 @@ type edge struct{ cfclient.Edge }
 // Look implements ddns.EdgeProbe.
 func (e edge) Look(ctx context.Context, url string, at netip.Addr) (ddns.EdgeAnswer, error) {
 	return e.Edge.Look(ctx, url, netip.AddrPortFrom(at, portOf(url)))
-}
-
-// save keeps what a round leaves behind, and says what could not be kept.
-func (p *parts) save(round ddns.Round, memory ddns.Memory) error {
-	if p.journal == nil {
-		return nil
-	}
-	return errors.Join(p.journal.Append(round.Report()), p.journal.Save(memory))
 }

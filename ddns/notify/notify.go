@@ -36,20 +36,21 @@ import (
 	"github.com/cfddns/cfddns/ddns"
 )
 
-// closePatience is how long Close waits for what is under way.
-const closePatience = 5 * time.Second
+// closePatience is how long Close waits for what is under way: the program is
+// to end within two seconds, whatever somebody's command does.
+const closePatience = time.Second
 
 // Notifier tells what it is given. Report may be called from any goroutine;
 // all telling is done by one of its own, which Close ends.
 type Notifier struct {
-	config  Config
 	log     *slog.Logger
 	summary func(ddns.Round) string
 	host    string
-	pinger  pinger
+	world   ddns.World
 
-	mu  sync.Mutex
-	box mailbox
+	mu    sync.Mutex // guards the following
+	box   mailbox
+	asked *Config // to be taken up with the next delivery; nil: none
 
 	wake   chan struct{} // there is something in the box
 	ending chan struct{}
@@ -59,6 +60,8 @@ type Notifier struct {
 	cancel context.CancelFunc
 
 	// What follows belongs to the goroutine of run.
+	config    Config
+	pinger    pinger
 	latest    ddns.Round
 	moment    moment
 	told      told
@@ -77,7 +80,7 @@ func New(config Config, world ddns.World, log *slog.Logger, summary func(ddns.Ro
 		log.Debug("the name of this machine is not known", "error", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &Notifier{config: config, log: log, summary: summary, host: host, pinger: newPinger(config, world),
+	n := &Notifier{config: config, log: log, summary: summary, host: host, world: world, pinger: newPinger(config, world),
 		wake: make(chan struct{}, 1), ending: make(chan struct{}), done: make(chan struct{}), ctx: ctx, cancel: cancel,
 		told: told{}, published: map[ddns.Family]string{},
 		commands: complaint{what: "notify.command"}, changes: complaint{what: "notify.on_change"}, pings: complaint{what: "notify.ping"}}
@@ -99,6 +102,25 @@ func (n *Notifier) Report(round ddns.Round) {
 	select {
 	case n.wake <- struct{}{}:
 	default: // it is awake, or about to be
+	}
+}
+
+// Reconfigure exchanges the configuration, which must be valid. What was told
+// stays told.
+func (n *Notifier) Reconfigure(config Config) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.asked = &config
+}
+
+// takeUp brings a new configuration in force. It belongs to the goroutine of run.
+func (n *Notifier) takeUp() {
+	n.mu.Lock()
+	asked := n.asked
+	n.asked = nil
+	n.mu.Unlock()
+	if asked != nil {
+		n.config, n.pinger = *asked, newPinger(*asked, n.world)
 	}
 }
 
@@ -137,6 +159,7 @@ func (n *Notifier) run() {
 
 // deliver tells what is in the box: what a machine may act on first.
 func (n *Notifier) deliver() {
+	n.takeUp()
 	n.mu.Lock()
 	box := n.box
 	n.box = mailbox{}

@@ -25,11 +25,11 @@ var patience = map[ddns.Code]time.Duration{
 	ddns.CodeContested:    0,
 	ddns.CodeClock:        0,
 	ddns.CodeState:        0,
-	ddns.CodeLeftBehind:   0,
-	ddns.CodeShared:       0,
 	ddns.CodeContradicted: time.Minute, // nameservers learn of a change one after the other
 	ddns.CodeUnreachable:  30 * time.Minute,
 	ddns.CodeLimited:      30 * time.Minute,
+	ddns.CodeLeftBehind:   time.Hour, // visitors of the kept names do not fail
+	ddns.CodeShared:       time.Hour,
 	ddns.CodeRosterThin:   24 * time.Hour, // nothing fails yet, and operators come back
 }
 

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/ddns/journal"
+)
+
+// keeper keeps what must survive a restart, where there is a state directory.
+// That it cannot is no reason to stop: names are kept right all the same, a
+// condition says so, and each round tries again.
+type keeper struct {
+	dir string // empty: everything is kept in memory
+
+	mu      sync.Mutex // guards the following
+	journal *journal.Journal
+	trouble error // why the last try did not work
+}
+
+// remembered loads what was kept, and what to say about it.
+func (k *keeper) remembered() (memory ddns.Memory, note string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.open() {
+		return ddns.Memory{}, ""
+	}
+	memory, note, err := k.journal.Memory()
+	if err != nil {
+		k.trouble = err
+		return ddns.Memory{}, ""
+	}
+	return memory, note
+}
+
+// open opens the journal if it is not open; false if there is none.
+func (k *keeper) open() bool {
+	if k.dir == "" || k.journal != nil {
+		return k.journal != nil
+	}
+	k.journal, k.trouble = journal.Open(k.dir)
+	if k.trouble != nil {
+		k.journal = nil
+	}
+	return k.journal != nil
+}
+
+// save keeps what a round leaves behind.
+func (k *keeper) save(round ddns.Round, memory ddns.Memory) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.open() {
+		k.trouble = errors.Join(k.journal.Append(round.Report()), k.journal.Save(memory))
+	}
+}
+
+// why says why nothing can be kept; nil if it can, or nothing is to be kept.
+func (k *keeper) why() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.trouble == nil {
+		return nil
+	}
+	return fmt.Errorf("state: %w", k.trouble)
+}
