@@ -37,15 +37,19 @@ func (r *Runner) tokenEnd(ctx context.Context, found Found, last TokenEnd, now t
 	return TokenEnd{Asked: now, Expires: expires}
 }
 
+// Soon reports whether the token ends within two weeks.
+func (t TokenEnd) Soon(now time.Time) bool {
+	return !t.Expires.IsZero() && t.Expires.Sub(now) <= expirySoon
+}
+
 // assess says that the token ends soon.
 func (t TokenEnd) assess(now time.Time) []Condition {
-	left := t.Expires.Sub(now)
-	if t.Expires.IsZero() || left > expirySoon {
+	if !t.Soon(now) {
 		return nil
 	}
 	c := condition(CodeTokenExpires, "", fmt.Sprintf("the token expires on %s; after that no change of address can be published", t.Expires.UTC().Format(time.DateOnly)),
 		"make a new token (dashboard > My Profile > API Tokens, or Roll there) and put it where the old one is; cfddns check says where that is")
-	if left <= expiryNow {
+	if t.Expires.Sub(now) <= expiryNow {
 		c.Severity = Alarm
 	}
 	return []Condition{c}

@@ -32,9 +32,24 @@ Exit codes are those of cfddns once.`,
 // finding is one line of a check.
 type finding struct {
 	What string `json:"what"`
-	OK   bool   `json:"ok"`
-	Why  string `json:"why"`
-	Hint string `json:"hint"`
+	// State is right, note, refused or unreachable.
+	State string `json:"state"`
+	Why   string `json:"why"`
+	Hint  string `json:"hint"`
+}
+
+// note is the state of a finding that hinders nothing.
+const note = "note"
+
+// failed is the finding that something could not be done.
+func failed(what string, err error) finding {
+	f := finding{What: what, State: string(ddns.Unreached), Why: err.Error(), Hint: ddns.HintOf(err)}
+	switch ddns.KindOf(err) {
+	case ddns.TokenRefused, ddns.NotPermitted, ddns.NoZone, ddns.Rejected, ddns.Conflict:
+		f.State = string(ddns.Refused)
+	default:
+	}
+	return f
 }
 
 // checkReport is what `cfddns check` prints.
@@ -65,14 +80,22 @@ func (a *app) check(ctx context.Context, write bool) error {
 	report.Findings = append(report.Findings, p.checkToken(ctx, round), checkZones(round))
 	if write {
 		report.Findings = append(report.Findings, p.checkWrite(ctx, round))
+	} else {
+		report.Findings = append(report.Findings, finding{What: "records can be written", State: note, Why: "not tried; cfddns check --write proves it"})
 	}
 	report.Unkept = append(report.Unkept, ddns.LookAlikes(round, p.runner.Targets)...)
 	stop()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if report.Exit == ddns.ExitRight && slices.ContainsFunc(report.Findings, func(f finding) bool { return !f.OK }) {
-		report.Exit = ddns.ExitRefused
+	for _, f := range report.Findings {
+		switch {
+		case report.Exit != ddns.ExitRight:
+		case f.State == string(ddns.Refused):
+			report.Exit = ddns.ExitRefused
+		case f.State == string(ddns.Unreached):
+			report.Exit = ddns.ExitUnreached
+		}
 	}
 	if a.json() {
 		if err := a.printJSON(report); err != nil {
@@ -84,25 +107,22 @@ func (a *app) check(ctx context.Context, write bool) error {
 	return exit(report.Exit, nil)
 }
 
-// expirySoon is how long before its end a token is said to expire.
-const expirySoon = 14 * 24 * time.Hour
-
 // checkToken asks Cloudflare about the token itself.
 func (p *parts) checkToken(ctx context.Context, round ddns.Round) finding {
-	f := finding{What: fmt.Sprintf("token of %s (fingerprint %s)", p.tokenSource, p.fingerprint)}
+	what := fmt.Sprintf("token of %s (fingerprint %s)", p.tokenSource, p.fingerprint)
 	token, err := p.client.VerifyToken(ctx, accountOf(round))
 	if err != nil {
-		f.Why, f.Hint = err.Error(), ddns.HintOf(err)
-		return f
+		return failed(what, err)
 	}
-	f.OK, f.Why = token.Status == "active", token.Status
-	switch left := token.Expires.Sub(round.Started); {
-	case token.Expires.IsZero():
-	case left < expirySoon:
-		f.OK, f.Why = false, fmt.Sprintf("%s, expires on %s", token.Status, token.Expires.UTC().Format(time.DateOnly))
-		f.Hint = fmt.Sprintf("make a new token, put it into %s, and restart", p.tokenSource)
-	default:
+	f := finding{What: what, State: string(ddns.Right), Why: token.Status}
+	if token.Status != "active" {
+		f.State, f.Hint = string(ddns.Refused), "make a new token, or enable this one in the dashboard: My Profile > API Tokens"
+	}
+	if !token.Expires.IsZero() {
 		f.Why = fmt.Sprintf("%s until %s", token.Status, token.Expires.UTC().Format(time.DateOnly))
+	}
+	if soon := (ddns.TokenEnd{Expires: token.Expires}).Soon(round.Started); soon && f.State == string(ddns.Right) {
+		f.State, f.Hint = note, fmt.Sprintf("make a new token before that day, put it into %s, and restart", p.tokenSource)
 	}
 	return f
 }
@@ -118,16 +138,16 @@ func accountOf(round ddns.Round) string {
 
 // checkZones says whether the zones and their records could be read.
 func checkZones(round ddns.Round) finding {
-	f := finding{What: "zones and records can be read", OK: true}
+	f := finding{What: "zones and records can be read", State: string(ddns.Right)}
 	for _, z := range round.Found.Zones {
 		f.Why = joinNonEmpty(", ", f.Why, fmt.Sprintf("%s (%s, %s)", z.Zone.Name, z.Zone.Plan, z.Zone.Status))
 		if err := round.Found.Failed[z.Zone.Name]; err != nil {
-			return finding{What: f.What, Why: err.Error(), Hint: ddns.HintOf(err)}
+			return failed(f.What, err)
 		}
 	}
 	for _, o := range round.Outcomes {
 		if err := round.Found.Missing[o.Target.Name]; err != nil {
-			return finding{What: f.What, Why: fmt.Sprintf("%s: %v", o.Target.Shown, err), Hint: ddns.HintOf(err)}
+			return failed(fmt.Sprintf("%s, for %s", f.What, o.Target.Shown), err)
 		}
 	}
 	return f
@@ -135,16 +155,16 @@ func checkZones(round ddns.Round) finding {
 
 // checkWrite proves the way to write with one record of each zone.
 func (p *parts) checkWrite(ctx context.Context, round ddns.Round) finding {
-	f := finding{What: "records can be written", Why: "no kept record stands there yet to prove it with"}
+	f := finding{What: "records can be written", State: note, Why: "no kept record stands there yet to prove it with"}
 	for _, z := range round.Found.Zones {
 		r, ok := keptRecord(round, z)
 		if !ok {
 			continue
 		}
 		if _, err := p.client.Touch(ctx, z.Zone, r); err != nil {
-			return finding{What: f.What, Why: err.Error(), Hint: ddns.HintOf(err)}
+			return failed(f.What, err)
 		}
-		f.OK, f.Why = true, fmt.Sprintf("%s %s took its own content again", r.Name, r.Type)
+		f.State, f.Why = string(ddns.Right), fmt.Sprintf("%s %s took its own content again", r.Name, r.Type)
 	}
 	return f
 }
@@ -163,11 +183,7 @@ func keptRecord(round ddns.Round, z ddns.ZoneFacts) (ddns.Record, bool) {
 // sayCheck prints a check for a person.
 func (a *app) sayCheck(report checkReport, round ddns.Round) {
 	for _, f := range report.Findings {
-		word := "right"
-		if !f.OK {
-			word = "refused"
-		}
-		fmt.Fprintf(a.stdout, "%s  %s\n", a.paint(word, 12), joinNonEmpty(": ", f.What, f.Why))
+		fmt.Fprintf(a.stdout, "%s  %s\n", a.paint(f.State, 12), joinNonEmpty(": ", f.What, f.Why))
 		sayHint(a.stdout, f.Hint)
 	}
 	for _, v := range round.Verdicts {

@@ -42,52 +42,111 @@ func (a *app) printJSON(doc any) error {
 }
 
 // sayRound prints a round for a person. A round in which everything was right
-// already says nothing, unless somebody looks.
+// already says nothing, unless somebody looks: cron would mail it.
 func (a *app) sayRound(r ddns.Round) {
 	quiet := !a.terminal && !r.Dry
+	said := false
+	var wrong []ddns.Outcome
 	for _, o := range r.Outcomes {
 		switch {
-		case o.State == ddns.Right && quiet && o.Code == "":
-		case o.State == ddns.Right || o.State == ddns.Changed:
+		case o.State != ddns.Right && o.State != ddns.Changed:
+			wrong = append(wrong, o)
+		case o.State == ddns.Changed || !quiet:
 			a.sayGood(r, o)
-		default:
-			fmt.Fprintf(a.stderr, "%s  %s %s: %s\n", a.paint(string(o.State), 12), o.Target.Shown, o.Target.Type, o.Why)
-			sayHint(a.stderr, o.Hint)
+			said = said || o.State == ddns.Changed
 		}
 	}
+	a.sayWrong(wrong)
+	if r.Dry {
+		a.sayRehearsal(r)
+	}
 	for _, c := range r.Conditions {
-		if !fromOutcome(c) {
+		loud := a.terminal || c.Severity == ddns.Alarm || c.Severity == ddns.Warning && (said || r.Dry || len(wrong) > 0)
+		if loud && !fromOutcome(r, c) {
 			fmt.Fprintf(a.stderr, "%s  %s\n", a.paint("note", 12), joinNonEmpty(": ", c.Name, c.Title))
 			sayHint(a.stderr, c.Hint)
 		}
 	}
 }
 
+// sayRehearsal prints what a dry round would cost, and what would stay behind.
+func (a *app) sayRehearsal(r ddns.Round) {
+	changes, calls, behind := ddns.Rehearsal(r)
+	if changes > 0 {
+		fmt.Fprintf(a.stdout, "%s  %s in %s to Cloudflare\n", a.paint("note", 12), counted(changes, "change"), counted(calls, "call"))
+	}
+	if len(behind) > 0 {
+		fmt.Fprintf(a.stdout, "%s  still holding the old address, and not kept: %s\n", a.paint("note", 12), strings.Join(behind, ", "))
+	}
+}
+
+// sayWrong prints the targets that are not right; those with one cause, once.
+func (a *app) sayWrong(wrong []ddns.Outcome) {
+	const listed = 3
+	for len(wrong) > 0 {
+		first, rest := wrong[0], wrong[1:]
+		names := []string{first.Target.Shown + " " + first.Target.Type}
+		wrong = nil
+		for _, o := range rest {
+			if o.State == first.State && o.Why == first.Why && o.Hint == first.Hint {
+				names = append(names, o.Target.Shown+" "+o.Target.Type)
+			} else {
+				wrong = append(wrong, o)
+			}
+		}
+		if more := len(names) - listed; more > 0 {
+			names = append(names[:listed], fmt.Sprintf("and %d more", more))
+		}
+		fmt.Fprintf(a.stderr, "%s  %s: %s\n", a.paint(string(first.State), 12), strings.Join(names, ", "), first.Why)
+		sayHint(a.stderr, first.Hint)
+	}
+}
+
 // fromOutcome reports whether the line of a target says the condition already.
-func fromOutcome(c ddns.Condition) bool {
+func fromOutcome(r ddns.Round, c ddns.Condition) bool {
 	switch c.Code {
-	case ddns.CodeShared, ddns.CodeLeftBehind, ddns.CodeClock, ddns.CodeZonePending, ddns.CodeState, ddns.CodeRosterThin, ddns.CodeAlone:
+	case ddns.CodeLeftBehind, ddns.CodeClock, ddns.CodeZonePending, ddns.CodeState, ddns.CodeRosterThin, ddns.CodeAlone, ddns.CodeNAT66, ddns.CodeTokenExpires:
 		return false
+	case ddns.CodeShared: // a name that is kept has its line for what was done, and this beside it
+		return slices.ContainsFunc(r.Outcomes, func(o ddns.Outcome) bool { return o.Target.Key() == c.Name && o.State == ddns.Refused })
 	default:
 		return true
 	}
 }
 
-// sayGood prints the line of a target that is right.
+// sayGood prints the lines of a target that is right: one for each change, with its reason.
 func (a *app) sayGood(r ddns.Round, o ddns.Outcome) {
-	word, what := string(o.State), o.Address
-	for _, rc := range r.Receipts {
-		if rc.Change.Target.Key() == o.Target.Key() && !rc.Change.Drill {
-			what = changeText(rc.Change)
-		}
-	}
+	word := string(o.State)
 	if r.Dry && o.State == ddns.Changed {
 		word = "would change"
 	}
-	fmt.Fprintf(a.stdout, "%s  %s %s  %s%s\n", a.paint(word, 12), o.Target.Shown, o.Target.Type, what, proofText(r, o))
-	if o.State == ddns.Changed {
-		fmt.Fprintf(a.stdout, "              %s\n", o.Why)
+	proof := proofText(r, o)
+	for _, rc := range r.Receipts {
+		c := rc.Change
+		if c.Target.Key() != o.Target.Key() || c.Drill {
+			continue
+		}
+		fmt.Fprintf(a.stdout, "%s  %s %s  %s%s\n              %s\n", a.paint(word, 12), o.Target.Shown, o.Target.Type, changeText(c), proof, c.Why)
+		if c.Before != nil && c.Op != ddns.Update {
+			fmt.Fprintf(a.stdout, "              the record that stood there: %s\n", wholeText(*c.Before))
+		}
+		proof = ""
 	}
+	if proof != "" || o.State == ddns.Right {
+		fmt.Fprintf(a.stdout, "%s  %s %s  %s%s\n", a.paint(word, 12), o.Target.Shown, o.Target.Type, o.Address, proof)
+	}
+}
+
+// wholeText is all of a record, so that nothing that was deleted is lost.
+func wholeText(r ddns.Record) string {
+	text := fmt.Sprintf("%s %s, ttl %d, proxied %t", r.Type, r.Content, r.TTL, r.Proxied)
+	if r.Comment != "" {
+		text += fmt.Sprintf(", comment %q", r.Comment)
+	}
+	if len(r.Tags) > 0 {
+		text += ", tags " + strings.Join(r.Tags, " ")
+	}
+	return text
 }
 
 // changeText says what a change does to a record.
@@ -128,7 +187,7 @@ func proofText(r ddns.Round, o ddns.Outcome) string {
 		case ddns.ProofSeen:
 			by = append(by, p.By)
 		case ddns.ProofUnasked:
-			open = append(open, fmt.Sprintf("%s not asked: %s", p.By, p.Why))
+			open = append(open, fmt.Sprintf("not proved by the %s: %s", p.By, p.Why))
 		case ddns.ProofContradicted:
 		}
 	}

@@ -92,7 +92,7 @@ func roundLine(r ddns.Round) string {
 	}
 	parts = append(parts, several(wrong, "names not right")...)
 	for _, c := range r.Conditions {
-		if !fromOutcome(c) && c.Severity != ddns.Notice {
+		if !fromOutcome(r, c) && c.Severity != ddns.Notice {
 			parts = append(parts, joinNonEmpty(": ", c.Name, c.Title))
 		}
 	}
