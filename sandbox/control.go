@@ -222,7 +222,7 @@ func (f Fault) check() error {
 	case f.Times < 0:
 		return fmt.Errorf("fault on %s: times is %d; give 0 (until cleared) or more", f.On, f.Times)
 	}
-	if _, err := netip.ParseAddr(f.Value); f.Do == "lie" && err != nil && (f.Value == "" || !strings.HasPrefix(f.On, "echo:")) {
+	if _, err := netip.ParseAddr(f.Value); f.Do == "lie" && f.Value != "" && err != nil && !strings.HasPrefix(f.On, "echo:") || f.Do == "lie" && f.Value == "" && strings.HasPrefix(f.On, "echo:") {
 		return fmt.Errorf("fault on %s: the lie %q is not an address", f.On, f.Value)
 	}
 	return nil

@@ -99,7 +99,7 @@ func TestControlRefusesInWords(t *testing.T) {
 		{"/security", `{}`, "under_attack is missing"},
 		{"/faults", `{"on":"batches","do":"500"}`, "no such thing"},
 		{"/faults", `{"on":"echo:","do":"500"}`, "no such thing"},
-		{"/faults", `{"on":"list","do":"done-but-500"}`, "it can do"},
+		{"/faults", `{"on":"list","do":"nonsense"}`, "it can do"},
 		{"/faults", `{"on":"list","do":"500","times":-1}`, "times"},
 		{"/faults", `{"on":"echo:x","do":"500"}`, "no such thing"},
 		{"/faults", `{"on":"echo:amazon","do":"lie"}`, "lie"},
@@ -150,5 +150,16 @@ func TestControlExplainsItself(t *testing.T) {
 	}
 	if status, _ := command(s, "GET", "/nothing", ""); status != 404 {
 		t.Errorf("got %d", status)
+	}
+}
+
+// Whoever plays every fault everywhere must not be told that some do not exist.
+func TestEveryFaultCanBePlayedEverywhere(t *testing.T) {
+	for _, on := range []string{"batch", "list", "create", "edit", "delete", "zones", "verify", "echo:amazon", "echo:google", "dns", "edge", "origin", "duckdns"} {
+		for _, do := range []string{"500", "429", "hang", "drop", "html", "done-but-500", "lie", "portal", "huge"} {
+			if err := (Fault{On: on, Do: do, Value: "45.67.1.2"}).check(); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }

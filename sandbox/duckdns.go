@@ -48,8 +48,13 @@ func (s *Sandbox) duckHTTP(w http.ResponseWriter, r *http.Request) {
 		hangUp(w)
 		return
 	}
-	if fault, ok := s.takeFault("duckdns"); ok && s.faultySite(w, r, fault) {
-		return
+	if fault, ok := s.takeFault("duckdns"); ok {
+		if fault.Do == "done-but-500" {
+			s.duckUpdate(r)
+		}
+		if s.faultySite(w, r, fault) {
+			return
+		}
 	}
 	if r.URL.Path != "/update" {
 		http.NotFound(w, r)

@@ -203,7 +203,7 @@ func (s *Sandbox) faultySite(w http.ResponseWriter, r *http.Request, f Fault) bo
 		s.hang(w, r)
 	case "drop":
 		hangUp(w)
-	case "500":
+	case "500", "done-but-500":
 		say(w, http.StatusInternalServerError, "text/plain", "45.67.89.99 is what this would say if it worked\n")
 	case "429":
 		wait := f.Value
@@ -215,7 +215,7 @@ func (s *Sandbox) faultySite(w http.ResponseWriter, r *http.Request, f Fault) bo
 	case "portal":
 		w.Header().Set("Set-Cookie", "session=45.67.89.98; Path=/")
 		say(w, http.StatusOK, "text/html; charset=utf-8",
-			"<html><head><title>Welcome</title></head><body><form>Log in to use the internet. Your address is 45.67.89.98.</form></body></html>\n")
+			loginPage)
 	case "html":
 		w.Header().Set("Server", "cloudflare")
 		say(w, http.StatusBadGateway, "text/html; charset=UTF-8", "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n")

@@ -96,7 +96,7 @@ func (s *Sandbox) faultyEdge(w http.ResponseWriter, r *http.Request, f Fault) bo
 	case "challenge":
 		challenge(w)
 	default:
-		return false
+		return s.faultySite(w, r, f)
 	}
 	return true
 }
@@ -166,7 +166,9 @@ func (s *Sandbox) fetchOrigin(w http.ResponseWriter, r *http.Request) {
 	case "500":
 		originError(w)
 	default:
-		s.home(w, r)
+		if !s.faultySite(w, r, fault) {
+			s.home(w, r)
+		}
 	}
 }
 
@@ -185,7 +187,9 @@ func (s *Sandbox) originHTTP(w http.ResponseWriter, r *http.Request) {
 	case "500":
 		originError(w)
 	default:
-		s.home(w, r)
+		if !s.faultySite(w, r, fault) {
+			s.home(w, r)
+		}
 	}
 }
 

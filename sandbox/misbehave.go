@@ -11,27 +11,28 @@ import (
 // faultsOn lists the ways in which a thing can misbehave; nil means that there
 // is no such thing.
 func faultsOn(on string) []string {
+	// What is no fault of its own in one place is answered there as the nearest
+	// one: an API that lies shows a page, a nameserver's page is a failure.
+	all := []string{"500", "429", "hang", "drop", "html", "huge", "portal", "lie", "done-but-500"}
 	switch on {
-	case "api", effectZones, effectList, effectVerify, effectUsage, effectSettings, effectAccounts, effectUser, effectIPs:
-		return []string{"500", "429", "hang", "drop", "html", "huge"}
-	case effectCreate, effectEdit, effectDelete, effectBatch:
-		return []string{"500", "429", "hang", "drop", "html", "huge", "done-but-500", "done-but-drop"}
+	case "api", effectZones, effectList, effectVerify, effectUsage, effectSettings, effectAccounts, effectUser, effectIPs,
+		effectCreate, effectEdit, effectDelete, effectBatch:
+		return append(all, "done-but-drop")
 	case "dns":
-		return []string{"500", "hang", "drop", "lie", "refused"}
+		return append(all, "refused")
 	case "edge":
-		return []string{"500", "hang", "drop", "challenge"}
+		return append(all, "challenge")
 	case "origin":
-		return []string{"500", "hang", "drop", "refuse"}
+		return append(all, "refuse")
 	case "duckdns":
-		return []string{"500", "429", "hang", "drop", "html", "lie", "huge"}
+		return all
 	}
 	name, ok := strings.CutPrefix(on, "echo:")
 	name = strings.TrimSuffix(name, "-tcp")
 	if !ok || !slices.ContainsFunc(echoTable(), func(e echo) bool { return e.name == name }) {
 		return nil
 	}
-	return []string{"500", "429", "hang", "drop", "html", "lie", "huge", "portal", "challenge", "redirect",
-		"twice", "private", "wrong-family"}
+	return append(all, "challenge", "redirect", "twice", "private", "wrong-family")
 }
 
 // misbehave answers a call of the API wrongly, in the way that was asked for.
@@ -52,6 +53,8 @@ func (s *Sandbox) misbehave(w http.ResponseWriter, r *http.Request, f Fault, do 
 		hangUp(w)
 	case "html":
 		say(w, http.StatusBadGateway, "text/html; charset=UTF-8", badGateway)
+	case "portal", "lie":
+		say(w, http.StatusOK, "text/html; charset=utf-8", loginPage)
 	case "huge":
 		pour(w)
 	case "done-but-drop":
@@ -68,6 +71,9 @@ func (s *Sandbox) misbehave(w http.ResponseWriter, r *http.Request, f Fault, do 
 func apiBroken() answer {
 	return answer{refusal: refuse(http.StatusInternalServerError, 10001, "Internal server error.")}
 }
+
+// loginPage is what a network shows to whoever has not logged in to it.
+const loginPage = "<html><head><title>Welcome</title></head><body><form>Log in to use the internet. Your address is 45.67.89.98.</form></body></html>\n"
 
 // badGateway is what Cloudflare's own edge answers when the API is not there.
 const badGateway = `<html>

@@ -74,7 +74,7 @@ func faultyDNS(q *query, f Fault) (m *dns.Msg, done bool) {
 	case "drop":
 		q.cut = true
 		return nil, true
-	case "500":
+	case "500", "html", "huge", "portal", "done-but-500":
 		return q.reply(dns.RcodeServerFailure), true
 	case "429", "refused":
 		return q.reply(dns.RcodeRefused), true

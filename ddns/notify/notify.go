@@ -28,8 +28,10 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,7 +52,7 @@ type Notifier struct {
 
 	mu    sync.Mutex // guards the following
 	box   mailbox
-	asked *Config // to be taken up with the next delivery; nil: none
+	asked *Config // to be taken up before the next thing is told; nil: none
 
 	wake   chan struct{} // there is something in the box
 	ending chan struct{}
@@ -105,8 +107,9 @@ func (n *Notifier) Report(round ddns.Round) {
 	}
 }
 
-// Reconfigure exchanges the configuration, which must be valid. What was told
-// stays told.
+// Reconfigure exchanges the configuration, which must be valid, before the next
+// thing is told. What was told stays told; what the old command did not take is
+// given to the new one.
 func (n *Notifier) Reconfigure(config Config) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -119,13 +122,17 @@ func (n *Notifier) takeUp() {
 	asked := n.asked
 	n.asked = nil
 	n.mu.Unlock()
-	if asked != nil {
-		n.config, n.pinger = *asked, newPinger(*asked, n.world)
+	if asked == nil {
+		return
 	}
+	if !slices.Equal(n.config.Command, asked.Command) {
+		n.told.retry()
+	}
+	n.config, n.pinger = *asked, newPinger(*asked, n.world)
 }
 
 // Close tells what is still waiting, for at most closePatience, and then ends
-// whatever is under way. It returns once nothing runs any more.
+// whatever is under way and drops the rest. It returns once nothing runs any more.
 func (n *Notifier) Close() {
 	n.end.Do(func() { close(n.ending) })
 	patience := time.NewTimer(closePatience)
@@ -146,10 +153,13 @@ func (n *Notifier) run() {
 	for {
 		select {
 		case <-n.wake:
+			n.takeUp()
 			n.deliver()
 		case <-due.C:
+			n.takeUp()
 			n.tell()
 		case <-n.ending:
+			n.takeUp()
 			n.deliver()
 			return
 		}
@@ -159,7 +169,6 @@ func (n *Notifier) run() {
 
 // deliver tells what is in the box: what a machine may act on first.
 func (n *Notifier) deliver() {
-	n.takeUp()
 	n.mu.Lock()
 	box := n.box
 	n.box = mailbox{}
@@ -256,6 +265,8 @@ type complaint struct {
 // note logs an error if all was well before, and that all is well if not.
 func (c *complaint) note(log *slog.Logger, err error) {
 	switch {
+	case errors.Is(err, context.Canceled): // by Close: it says nothing of the way
+		return
 	case err != nil && !c.failing:
 		log.Warn(c.what+" does not work; this is said once, until it works again", "error", err)
 	case err == nil && c.failing:

@@ -28,9 +28,12 @@ var patience = map[ddns.Code]time.Duration{
 	ddns.CodeContradicted: time.Minute, // nameservers learn of a change one after the other
 	ddns.CodeUnreachable:  30 * time.Minute,
 	ddns.CodeLimited:      30 * time.Minute,
-	ddns.CodeLeftBehind:   time.Hour, // visitors of the kept names do not fail
-	ddns.CodeShared:       time.Hour,
-	ddns.CodeRosterThin:   24 * time.Hour, // nothing fails yet, and operators come back
+	// Nothing fails yet: there is time, and a person may be at it.
+	ddns.CodeLeftBehind:   24 * time.Hour,
+	ddns.CodeShared:       24 * time.Hour,
+	ddns.CodeNAT66:        24 * time.Hour,
+	ddns.CodeTokenExpires: 24 * time.Hour, // until it is an Alarm
+	ddns.CodeRosterThin:   24 * time.Hour,
 }
 
 // usualPatience is that of every code that is not in the table: no quorum, a
@@ -87,17 +90,34 @@ func (t told) wait(c ddns.Condition, lineDown bool, now time.Time) (wait time.Du
 	if c.Severity == ddns.Notice || before.done || before.tries >= triesMost || lineDown && ofTheLine(c.Code) {
 		return 0, false
 	}
-	patience, ok := patience[c.Code]
-	if !ok {
-		patience = usualPatience
+	return patienceFor(c) - now.Sub(c.Since), true
+}
+
+// patienceFor is how long a condition must have stood.
+func patienceFor(c ddns.Condition) time.Duration {
+	if c.Code == ddns.CodeTokenExpires && c.Severity == ddns.Alarm {
+		return 0 // the warnings that had time were not heard
 	}
-	return patience - now.Sub(c.Since), true
+	if long, ok := patience[c.Code]; ok {
+		return long
+	}
+	return usualPatience
 }
 
 // mark notes that conditions were given to the command, and whether it took them.
 func (t told) mark(conditions []ddns.Condition, taken bool) {
 	for _, c := range conditions {
 		t[keyOf(c)] = telling{condition: c, tries: t[keyOf(c)].tries + 1, done: taken}
+	}
+}
+
+// retry gives the conditions that no command took to the next one, as if they
+// were new.
+func (t told) retry() {
+	for k, was := range t {
+		if !was.done {
+			delete(t, k)
+		}
 	}
 }
 
