@@ -121,7 +121,7 @@ var facts = [...]fact{
 	{7003, 0, ddns.Conflict, "the zone or record is gone, or belongs to another account now; it is looked up again"},
 	{81044, 0, ddns.Conflict, hintAgain},
 	{81053, 0, ddns.Conflict, "an A, AAAA or CNAME record stands at the name; the records are read again"},
-	{81054, 0, ddns.Conflict, "a CNAME record stands at the name: set on_cname: replace for it, then run: cfddns once"},
+	{81054, 0, ddns.Conflict, "a CNAME record stands at the name: set on_cname: replace for the name, then run: cfddns once"},
 	{81055, 0, ddns.Conflict, "other records stand at the name; the records are read again"},
 	{81056, 0, ddns.Conflict, hintDelNS},
 	{81057, 0, ddns.Conflict, hintAgain},

@@ -25,7 +25,7 @@ func TestEveryKnownCode(t *testing.T) {
 		{"the record is gone", 404, 81044, ddns.Conflict, "read again"},
 		{"the zone is full", 400, 81045, ddns.Rejected, "plan"},
 		{"an address stands where a CNAME should go", 400, 81053, ddns.Conflict, "read again"},
-		{"a CNAME stands where an address should go", 400, 81054, ddns.Conflict, "on_cname: replace"},
+		{"a CNAME stands where an address should go", 400, 81054, ddns.Conflict, "set on_cname: replace for the name, then run: cfddns once"},
 		{"other records stand there", 400, 81055, ddns.Conflict, "read again"},
 		{"the name is delegated", 400, 81056, ddns.Conflict, "NS records"},
 		{"the record exists", 400, 81057, ddns.Conflict, "read again"},

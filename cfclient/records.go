@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -21,21 +22,25 @@ const (
 	// read whole: one call whatever the number of names, and it shows what else
 	// is in the zone.
 	smallZone = 1000
-	// Of a larger zone up to fewNames names, in a query of up to fewBytes, are
-	// asked for by name, in one call as well. For more of them the whole zone
-	// is cheaper than the search: a record takes some 500 bytes, 50 by gzip.
-	fewNames = 20
-	fewBytes = 2000
+	// Of a larger zone up to fewNames names are asked for by name, in one call
+	// as well. For more of them the whole zone is cheaper than the search: a
+	// record takes some 500 bytes, 50 by gzip. Their query has up to fewBytes,
+	// so that with the rest the URL stays below the 8 kB that servers take.
+	fewNames = 60
+	fewBytes = 7000
+	// fewMissing is how many names are asked for once more, each by a call of
+	// its own.
+	fewMissing = 20
 )
 
 // Records implements ddns.API.
 //
 // A name that a search for several does not show is asked for once more on its
 // own: what seems to be missing will be created, and a search that leaves
-// something out must not lead to that.
+// something out must not lead to that. If they are many, the whole zone is read.
 func (c *Client) Records(ctx context.Context, zone ddns.Zone, names []string) (ddns.Listing, error) {
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
-	few := len(names) <= fewNames && len(strings.Join(names, "&name=")) <= fewBytes
+	few := len(names) <= fewNames && len(url.Values{"name": names}.Encode()) <= fewBytes
 	if few && c.isLarge(zone) {
 		return c.byName(ctx, zone, names)
 	}
@@ -69,6 +74,10 @@ func (c *Client) byName(ctx context.Context, zone ddns.Zone, names []string) (dd
 		}
 		listing.Records = records
 		missing = without(names, records)
+	}
+	if len(missing) > fewMissing {
+		records, err := c.list(ctx, zone, search{})
+		return ddns.Listing{Records: records, Whole: err == nil}, err
 	}
 	for _, name := range missing {
 		records, err := c.list(ctx, zone, search{names: []string{name}})

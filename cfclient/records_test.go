@@ -51,6 +51,13 @@ func TestRecords(t *testing.T) {
 		}
 		return names
 	}
+	long := func(n int) []string { // names that are not in the zone, of 183 characters
+		names := make([]string, n)
+		for i := range names {
+			names[i] = fmt.Sprintf("%02d%s.example.com", i, strings.Repeat("."+strings.Repeat("a", 56), 3)[:169])
+		}
+		return names
+	}
 	tests := []struct {
 		name   string
 		zone   int // records in the zone
@@ -64,9 +71,12 @@ func TestRecords(t *testing.T) {
 		{"an empty zone is empty", 0, names(1), 0, true, 1, 1},
 		{"a full Free zone is small", 1000, names(3), 1000, true, 1, 1},
 		{"of a large zone one name is read", 1001, names(1), 1, false, 2, 1},
-		{"of a large zone a few names are read in one call", 1001, names(20), 20, false, 2, 1},
-		{"many names take the whole of a large zone", 1001, names(21), 1001, true, 1, 1},
-		{"a zone of two pages is read to its end", 5001, names(21), 5001, true, 2, 2},
+		{"of a large zone a few names are read in one call", 1001, names(60), 60, false, 2, 1},
+		{"many names take the whole of a large zone", 1001, names(61), 1001, true, 1, 1},
+		{"names too long for a URL take the whole of a large zone", 1001, long(40), 1001, true, 1, 1},
+		{"names that just fit into a URL do not", 1001, long(37), 1001, true, 3, 2},
+		{"many names that a search does not show take the whole of a large zone", 1001, long(21), 1001, true, 3, 2},
+		{"a zone of two pages is read to its end", 5001, names(61), 5001, true, 2, 2},
 		{"a name that a search does not show is asked for alone", 1001, []string{"host1.example.com", "new.example.com"}, 1, false, 3, 2},
 		{"a name asked for twice is asked for once", 1001, []string{"host1.example.com", "host1.example.com"}, 1, false, 2, 1},
 	}

@@ -20,7 +20,8 @@ func marked(comment, word string) bool {
 // word may stand in brackets or at the end of a sentence.
 func leftAlone(comment string) bool {
 	words := strings.FieldsFunc(strings.ToLower(comment), func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == ':' || r == '-' || r == '_')
+		letter, digit := r >= 'a' && r <= 'z', r >= '0' && r <= '9'
+		return !letter && !digit && r != ':' && r != '-' && r != '_'
 	})
 	return slices.Contains(words, markOff)
 }

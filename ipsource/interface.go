@@ -5,11 +5,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 
 	"github.com/cfddns/cfddns/ddns"
 )
+
+// interfaceNamed returns the index of the interface of this machine that has
+// the name.
+func interfaceNamed(name string) (int, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return 0, fmt.Errorf("asking the kernel for interfaces: %w", err)
+	}
+	for _, i := range all {
+		if i.Name == name {
+			return i.Index, nil
+		}
+	}
+	return 0, fmt.Errorf("there is no interface %s here", name)
+}
 
 // ErrNoCandidate says that this machine has a way out over IPv6 and no address
 // of its own that lasts and that the world can reach.
@@ -55,16 +71,13 @@ func Candidate(interfaceName string) (netip.Addr, error) {
 	return address, nil
 }
 
-// globalUnicast is the part of IPv6 that is routed between networks.
-var globalUnicast = netip.MustParsePrefix("2000::/3")
-
 // pick6 returns the address that will stay the longest.
 func pick6(addresses []localAddress) (netip.Addr, bool) {
 	const unfit = flagTemporary | flagDADFailed | flagDeprecated | flagTentative
 	fit := slices.DeleteFunc(slices.Clone(addresses), func(a localAddress) bool {
 		// The kernel announces a withdrawn prefix with a preferred lifetime of
 		// zero an instant before it sets the flag: both are looked at.
-		return !a.global || !globalUnicast.Contains(a.address) || a.flags&unfit != 0 || a.preferred == 0
+		return !a.global || ddns.Sane(a.address, ddns.IPv6) != nil || a.flags&unfit != 0 || a.preferred == 0
 	})
 	if len(fit) == 0 {
 		return netip.Addr{}, false

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"net/netip"
 	"os"
 	"syscall"
@@ -26,11 +25,7 @@ const (
 // one that IPv6 leaves through if the name is empty.
 func interfaceIndex(name string) (int, error) {
 	if name != "" {
-		i, err := net.InterfaceByName(name)
-		if err != nil {
-			return 0, fmt.Errorf("interface %q: %w", name, err)
-		}
-		return i.Index, nil
+		return interfaceNamed(name)
 	}
 	routes, err := syscall.NetlinkRIB(syscall.RTM_GETROUTE, syscall.AF_INET6)
 	if err != nil {

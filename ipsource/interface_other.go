@@ -3,7 +3,6 @@
 package ipsource
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 
@@ -16,11 +15,7 @@ func interfaceIndex(name string) (int, error) {
 	if name == "" {
 		return 0, ErrNoCandidate
 	}
-	i, err := net.InterfaceByName(name)
-	if err != nil {
-		return 0, fmt.Errorf("interface %q: %w", name, err)
-	}
-	return i.Index, nil
+	return interfaceNamed(name)
 }
 
 // interfaceAddresses lists the IPv4 addresses of an interface. IPv6 ones are

@@ -41,15 +41,28 @@ type vantage struct {
 	world ddns.World
 	// from4 is the local address for IPv4; the zero Addr leaves it to the system.
 	from4 netip.Addr
+	// through is the interface that all must leave by; empty leaves it to the system.
+	through string
 	// candidate names the local address for IPv6.
 	candidate func() (netip.Addr, error)
 }
 
-// ask asks over IPv4 as the system chooses. Over IPv6 it asks from the address
+// ask asks, and says it in so many words if the interface to ask from is not here.
+func (v vantage) ask(ctx context.Context, a asker, family ddns.Family) (netip.Addr, error) {
+	heard, err := v.hear(ctx, a, family)
+	if err != nil && v.through != "" {
+		if _, cause := interfaceNamed(v.through); cause != nil {
+			return netip.Addr{}, cause
+		}
+	}
+	return heard, err
+}
+
+// hear asks over IPv4 as the system chooses. Over IPv6 it asks from the address
 // that is to be published, and demands to hear that very address back: this
 // proves that the address reaches the world, and keeps temporary addresses,
 // dead prefixes and NAT66 out of the DNS.
-func (v vantage) ask(ctx context.Context, a asker, family ddns.Family) (netip.Addr, error) {
+func (v vantage) hear(ctx context.Context, a asker, family ddns.Family) (netip.Addr, error) {
 	if family != ddns.IPv6 {
 		world := v.world
 		if v.from4.IsValid() {

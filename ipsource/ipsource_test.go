@@ -63,6 +63,18 @@ func TestIPv6IsAskedFromTheCandidateAndMustBeHeardAsIt(t *testing.T) {
 	}
 }
 
+func TestAnInterfaceThatIsNotHereIsSaidToBe(t *testing.T) {
+	const gone = "there is no interface eth99 here"
+	for _, family := range ddns.Families {
+		var from netip.Addr
+		v := Config{Bind: "eth99"}.vantage(loopback{})
+		got, err := v.ask(t.Context(), oracle{err: errors.New("no such device"), from: &from}, family)
+		wantError(t, got, err, gone)
+		got, err = ownInterface{name: "eth99"}.ask(t.Context(), nil, family)
+		wantError(t, got, err, gone)
+	}
+}
+
 func TestBindNamesWhereQuestionsComeFrom(t *testing.T) {
 	nobody := func() (netip.Addr, error) { return netip.Addr{}, ErrNoCandidate }
 	for _, c := range []struct {

@@ -178,27 +178,14 @@ func check(r ddns.Roster) error {
 	if r.Empty() {
 		return fmt.Errorf("no source serves %s: add one that does, or want no %s records", r.Family, r.Family.RecordType())
 	}
-	err := r.Validate()
-	if err != nil || r.Alone() {
-		return err
-	}
-	strong := ddns.Roster{Members: slices.DeleteFunc(slices.Clone(r.Members), func(s ddns.Source) bool { return s.Class == ddns.PlainDNS })}
-	voices := strong.Operators()
-	if voices < r.Operators() {
-		voices++ // all that is heard over plain DNS
-	}
-	if voices < r.Needed() {
-		return fmt.Errorf("%s sources over plain DNS are one voice together, since one party can forge them all: %d voices can never be %d; add sources over HTTPS or STUN", r.Family, voices, r.Needed())
-	}
-	return nil
+	return r.Validate()
 }
 
 // vantage is where this configuration asks from.
 func (c Config) vantage(world ddns.World) vantage {
-	v := vantage{world: world, candidate: c.Candidate}
-	through := c.Bind // an interface
+	v := vantage{world: world, candidate: c.Candidate, through: c.Bind}
 	if bind, err := netip.ParseAddr(c.Bind); err == nil {
-		through = ""
+		v.through = ""
 		if bind.Unmap().Is4() {
 			v.from4 = bind.Unmap()
 		} else {
@@ -206,7 +193,7 @@ func (c Config) vantage(world ddns.World) vantage {
 		}
 	}
 	if v.candidate == nil {
-		v.candidate = func() (netip.Addr, error) { return Candidate(through) }
+		v.candidate = func() (netip.Addr, error) { return Candidate(v.through) }
 	}
 	return v
 }

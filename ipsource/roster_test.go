@@ -115,6 +115,7 @@ func TestConfigurationsThatCannotBeRight(t *testing.T) {
 	}{
 		{"a name with a slip", Config{Sources: three(Spec{Name: "amazn"})}, []string{`source "amazn" is not known: did you mean "amazon"?`}},
 		{"a name that is near default", Config{Sources: []Spec{{Name: "defaults"}}}, []string{`did you mean "default"?`}},
+		{"a name that is near none", Config{Sources: three(Spec{Name: "myisp"})}, []string{`source "myisp" is not known: cfddns ip --all lists those that are`}},
 		{"two mistakes at once", Config{Sources: three(Spec{Name: "gogle"}, Spec{HTTPS: "https://echo.test/"}), Quorum: -1},
 			[]string{`did you mean "google"?`, "source echo.test has no operator: add operator: NAME", "quorum -1: want auto"}},
 		{"nothing in an entry", Config{Sources: three(Spec{})}, []string{"empty source"}},

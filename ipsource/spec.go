@@ -87,7 +87,10 @@ func (s Spec) named() (entry, error) {
 	e, ok := lookup(s.Name)
 	switch {
 	case !ok:
-		return entry{}, fmt.Errorf("source %q is not known: did you mean %q?", s.Name, nearest(s.Name))
+		if meant := nearest(s.Name); meant != "" {
+			return entry{}, fmt.Errorf("source %q is not known: did you mean %q?", s.Name, meant)
+		}
+		return entry{}, fmt.Errorf("source %q is not known: cfddns ip --all lists those that are", s.Name)
 	case s.Operator != "" && !strings.EqualFold(s.Operator, e.operator):
 		return entry{}, fmt.Errorf("source %s is run by %s, not by %q: leave operator out", s.Name, e.operator, s.Operator)
 	}
@@ -263,14 +266,17 @@ func (e entry) hosts() (hosts []string) {
 	return hosts
 }
 
-// nearest returns the name of the catalogue that takes the fewest strokes to
-// make of a mistyped one.
+// nearest returns the name of the catalogue that a mistyped one is meant to be:
+// at most one stroke away for every three of its letters. It is empty if there is none.
 func nearest(name string) string {
 	names := []string{Default}
 	for _, e := range catalogue() {
 		names = append(names, e.name)
 	}
-	return slices.MinFunc(names, func(a, b string) int {
-		return levenshtein.ComputeDistance(name, a) - levenshtein.ComputeDistance(name, b)
-	})
+	strokes := func(known string) int { return levenshtein.ComputeDistance(name, known) }
+	best := slices.MinFunc(names, func(a, b string) int { return strokes(a) - strokes(b) })
+	if strokes(best) > max(1, len(name)/3) {
+		return ""
+	}
+	return best
 }

@@ -24,6 +24,7 @@ const (
 	effectVerify   = "verify"
 	effectUsage    = "usage"
 	effectSettings = "settings"
+	effectRules    = "rules"
 	effectAccounts = "accounts"
 	effectUser     = "user"
 	effectIPs      = "ips"
@@ -53,6 +54,8 @@ func endpoints() []endpoint {
 		{"POST", dns + "/batch", effectBatch, false, (*Sandbox).batchRecords},
 		{"GET", zone + "/settings/{setting}", effectSettings, false, (*Sandbox).getSetting},
 		{"PATCH", zone + "/settings/{setting}", effectSettings, false, (*Sandbox).patchSetting},
+		{"GET", zone + "/pagerules", effectRules, false, (*Sandbox).listNone},
+		{"GET", zone + "/rulesets", effectRules, false, (*Sandbox).listNone},
 		{"GET", "/user/tokens/verify", effectVerify, false, (*Sandbox).verifyUserToken},
 		{"GET", "/accounts/{account}/tokens/verify", effectVerify, false, (*Sandbox).verifyAccountToken},
 		{"GET", "/accounts", effectAccounts, false, (*Sandbox).listAccounts},

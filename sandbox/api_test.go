@@ -39,6 +39,12 @@ func TestRecordIsKeptInTheFormThatCloudflareKeeps(t *testing.T) {
 			`www.example.com A 45.67.89.10 ttl=1 proxied=false "" []`},
 		{"parts become a content", `{"type":"SRV","name":"_imap._tcp","data":{"weight":5,"port":993,"target":"mail.example.com"},"priority":10}`,
 			`_imap._tcp.example.com SRV 5 993 mail.example.com ttl=1 proxied=false "" []`},
+		{"parts of a CAA record, in any order, become a content with quotes", `{"type":"CAA","name":"@","data":{"value":"letsencrypt.org","tag":"issue","flags":0}}`,
+			`example.com CAA 0 issue "letsencrypt.org" ttl=1 proxied=false "" []`},
+		{"a CAA content without quotes gets them", `{"type":"CAA","name":"@","content":"0 issue letsencrypt.org"}`,
+			`example.com CAA 0 issue "letsencrypt.org" ttl=1 proxied=false "" []`},
+		{"a CAA content with quotes keeps them", `{"type":"CAA","name":"@","content":"128 iodef \"mailto:a@example.com\""}`,
+			`example.com CAA 128 iodef "mailto:a@example.com" ttl=1 proxied=false "" []`},
 		{"a private address, DNS only", `{"type":"A","name":"nas","content":"192.168.1.2"}`,
 			`nas.example.com A 192.168.1.2 ttl=1 proxied=false "" []`},
 	} {
@@ -49,6 +55,15 @@ func TestRecordIsKeptInTheFormThatCloudflareKeeps(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestAZoneHasNoRules(t *testing.T) {
+	s := stateOnly(t)
+	for _, path := range []string{"/pagerules", "/pagerules?status=active", "/rulesets"} {
+		if got := callAPI(t, s, "GET", zonePath(s, path), ""); got.Status != 200 || !strings.Contains(got.Raw, `"result":[]`) {
+			t.Errorf("%s: %d %s", path, got.Status, got.Raw)
+		}
 	}
 }
 

@@ -24,17 +24,27 @@ DELETE /faults     makes everything well again
 POST   /tokens     {"value":"","status":"active","read_only":false,"zones":["example.com"],"expires_on":"2030-01-01T00:00:00Z"}
                    what a token may do; value "" is the sandbox's own, another is added; zones absent = all
 
-on                                  do
-api (any call), zones, list,        500, 429 (value = seconds of Retry-After), hang, drop (cut before anything is
-verify, usage, settings,            done), html (an error page of the edge), huge (a body without end)
-accounts, user, ips
-create, edit, delete, batch         the same, and done-but-500, done-but-drop (done, and the answer spoilt)
-dns                                 500 (SERVFAIL), hang, drop, refused, lie (value = address)
-edge                                500, hang, drop, challenge
-origin                              500, hang, drop, refuse
-duckdns                             500, 429, hang, drop, html, lie (value = address), huge
-echo:NAME                           500, 429, hang, drop, html, lie (value = what it says), huge, portal, challenge,
-(NAME as in the first line)         redirect, twice, private, wrong-family
+on: api (any call of the API); zones, list, create, edit, delete, batch, verify, usage, settings, rules, accounts,
+    user, ips (those calls); dns (the nameservers); edge; origin; duckdns; echo:NAME (NAME as in the first line)
+do, everywhere:
+    500            an error of the server; of DNS, SERVFAIL
+    429            too many calls (value = seconds of Retry-After); of DNS, REFUSED; of STUN, an error
+    hang           no answer
+    drop           the connection is cut before anything is done
+    html           an error page of the edge, 502
+    done-but-500   done, and reported as failed; of what only reads, the same as 500
+    lie            value = what is said: an address on dns and duckdns, anything on echo:NAME;
+                   a page of somebody else on the others
+    portal         the page of a hotel's network, 200
+    huge           a body without end
+    Where an answer has no pages, as in DNS, html, portal and huge are SERVFAIL, and silence in STUN.
+do, in some places:
+    done-but-drop  api and its calls: done, and the answer lost
+    refused        dns: REFUSED
+    refuse         origin: the connection is refused
+    challenge      edge, echo:NAME: a puzzle for browsers
+    redirect       edge, echo:NAME: to a login page
+    twice, private, wrong-family   echo:NAME: two addresses, a private one, one of the other family
 `
 
 // control is what tests and people change the world with.
@@ -222,7 +232,12 @@ func (f Fault) check() error {
 	case f.Times < 0:
 		return fmt.Errorf("fault on %s: times is %d; give 0 (until cleared) or more", f.On, f.Times)
 	}
-	if _, err := netip.ParseAddr(f.Value); f.Do == "lie" && f.Value != "" && err != nil && !strings.HasPrefix(f.On, "echo:") || f.Do == "lie" && f.Value == "" && strings.HasPrefix(f.On, "echo:") {
+	_, err := netip.ParseAddr(f.Value)
+	switch {
+	case f.Do != "lie":
+	case strings.HasPrefix(f.On, "echo:") && f.Value == "":
+		return fmt.Errorf("fault on %s: there is no lie; give it as value", f.On)
+	case (f.On == "dns" || f.On == "duckdns") && err != nil:
 		return fmt.Errorf("fault on %s: the lie %q is not an address", f.On, f.Value)
 	}
 	return nil

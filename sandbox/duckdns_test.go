@@ -78,6 +78,13 @@ func TestDuckDNSWhileItIsDownOrUnwell(t *testing.T) {
 	if m := mustAsk(t, duck.DNS, "myhome.duckdns.org", dns.TypeA, manner{}); m.Rcode != dns.RcodeServerFailure {
 		t.Errorf("500: %v", m)
 	}
+	s.AddFault(Fault{On: "duckdns", Do: "done-but-500", Times: 1})
+	if p := get(t, client, "https://www.duckdns.org/update?domains=myhome&token=t&ip=45.67.90.79"); p.status != 500 {
+		t.Errorf("done-but-500: %+v", p)
+	}
+	if got := lines(mustAsk(t, duck.DNS, "myhome.duckdns.org", dns.TypeA, manner{}).Answer); !slices.Equal(got, []string{"A 60 45.67.90.79"}) {
+		t.Errorf("done-but-500 left %q", got)
+	}
 	s.AddFault(Fault{On: "duckdns", Do: "lie", Value: "9.8.7.6", Times: 1})
 	if got := lines(mustAsk(t, duck.DNS, "gone.duckdns.org", dns.TypeA, manner{}).Answer); !slices.Equal(got, []string{"A 60 9.8.7.6"}) {
 		t.Errorf("lie: %q", got)

@@ -214,11 +214,10 @@ func (s *Sandbox) faultySite(w http.ResponseWriter, r *http.Request, f Fault) bo
 		say(w, http.StatusTooManyRequests, "text/plain", "Too Many Requests\n")
 	case "portal":
 		w.Header().Set("Set-Cookie", "session=45.67.89.98; Path=/")
-		say(w, http.StatusOK, "text/html; charset=utf-8",
-			loginPage)
+		say(w, http.StatusOK, "text/html; charset=utf-8", loginPage)
 	case "html":
 		w.Header().Set("Server", "cloudflare")
-		say(w, http.StatusBadGateway, "text/html; charset=UTF-8", "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n")
+		say(w, http.StatusBadGateway, "text/html; charset=UTF-8", badGateway)
 	case "challenge":
 		w.Header().Set("Server", "cloudflare")
 		challenge(w)

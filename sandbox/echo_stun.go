@@ -54,7 +54,7 @@ func (s *Sandbox) answerSTUN(packet []byte, from net.Addr, e echo, f family) []b
 	}
 	said := s.wan(f)
 	if fault, ok := s.takeFault("echo:" + e.name); ok {
-		if fault.Do == "500" || fault.Do == "429" {
+		if fault.Do == "500" || fault.Do == "429" || fault.Do == "done-but-500" {
 			return stunReply(request, stun.BindingError, stun.CodeServerError)
 		}
 		lies := fault.distort(said)

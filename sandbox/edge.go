@@ -58,7 +58,8 @@ func (s *Sandbox) edgeHTTP(w http.ResponseWriter, r *http.Request) {
 	ray := newRay()
 	w.Header().Set("Server", "cloudflare")
 	w.Header().Set("CF-RAY", ray)
-	if fault, ok := s.takeFault("edge"); ok && s.faultyEdge(w, r, fault) {
+	if fault, ok := s.takeFault("edge"); ok {
+		s.faultyEdge(w, r, fault)
 		return
 	}
 	n, ok := s.nodeAt(hostName(hostOf(r.Host)))
@@ -84,21 +85,19 @@ func (s *Sandbox) isUnderAttack() bool {
 	return s.underAttack
 }
 
-// faultyEdge makes the edge's own faults; it is false for what it does not know.
-func (s *Sandbox) faultyEdge(w http.ResponseWriter, r *http.Request, f Fault) bool {
-	switch f.Do {
-	case "500":
+// faultyEdge answers as an edge that is unwell.
+func (s *Sandbox) faultyEdge(w http.ResponseWriter, r *http.Request, f Fault) {
+	switch {
+	case f.Do == "500" || f.Do == "done-but-500":
 		s.edgeError(w, r, internalError)
-	case "hang":
-		s.hang(w, r)
-	case "drop":
-		hangUp(w)
-	case "challenge":
-		challenge(w)
-	default:
-		return s.faultySite(w, r, f)
+	case !s.faultySite(w, r, f):
+		somebodyElse(w)
 	}
-	return true
+}
+
+// somebodyElse is the lie of a web server: the page of another one.
+func somebodyElse(w http.ResponseWriter) {
+	say(w, http.StatusOK, "text/plain; charset=utf-8", "hello from somebody else's server\n")
 }
 
 // reach decides whether the edge gets through to the origin of a name. The
@@ -163,12 +162,8 @@ func (s *Sandbox) fetchOrigin(w http.ResponseWriter, r *http.Request) {
 	case "hang":
 		s.pause(r.Context(), originPatience)
 		s.edgeError(w, r, originSlow)
-	case "500":
-		originError(w)
 	default:
-		if !s.faultySite(w, r, fault) {
-			s.home(w, r)
-		}
+		s.faultyOrigin(w, r, fault)
 	}
 }
 
@@ -179,17 +174,20 @@ func (s *Sandbox) originHTTP(w http.ResponseWriter, r *http.Request) {
 		s.home(w, r)
 		return
 	}
-	switch fault.Do {
-	case "drop", "refuse":
+	if fault.Do == "refuse" {
 		hangUp(w)
-	case "hang":
-		s.hang(w, r)
-	case "500":
+		return
+	}
+	s.faultyOrigin(w, r, fault)
+}
+
+// faultyOrigin answers as a home server that is unwell.
+func (s *Sandbox) faultyOrigin(w http.ResponseWriter, r *http.Request, f Fault) {
+	switch {
+	case f.Do == "500" || f.Do == "done-but-500":
 		originError(w)
-	default:
-		if !s.faultySite(w, r, fault) {
-			s.home(w, r)
-		}
+	case !s.faultySite(w, r, f):
+		somebodyElse(w)
 	}
 }
 

@@ -126,6 +126,19 @@ func TestFaultsOfTheEdgeAndOfTheOrigin(t *testing.T) {
 		}
 		s.ClearFaults() // a slow machine may have given up before the fault was due
 	}
+	for do, status := range map[string]int{"500": 500, "done-but-500": 500, "429": 429, "html": 502, "portal": 200, "lie": 200} {
+		for on, url := range map[string]string{"edge": "https://www.example.com/", "origin": "https://direct.example.com/"} {
+			s.AddFault(Fault{On: on, Do: do, Times: 1})
+			p := get(t, visitor(t, s, "tcp4"), url)
+			if p.status != status || strings.Contains(p.body, "hello from home") || status == 429 && p.header.Get("Retry-After") == "" {
+				t.Errorf("%s on %s: %+v", do, on, p)
+			}
+		}
+	}
+	s.AddFault(Fault{On: "edge", Do: "huge", Times: 1})
+	if p := get(t, visitor(t, s, "tcp4"), "https://www.example.com/"); len(p.body) < 1<<16 {
+		t.Errorf("huge: %d bytes", len(p.body))
+	}
 	s.AddFault(Fault{On: "origin", Do: "500", Times: 1})
 	if p := get(t, visitor(t, s, "tcp4"), "https://direct.example.com/"); p.status != 500 {
 		t.Errorf("500 of the origin: %+v", p)

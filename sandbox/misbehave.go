@@ -11,28 +11,26 @@ import (
 // faultsOn lists the ways in which a thing can misbehave; nil means that there
 // is no such thing.
 func faultsOn(on string) []string {
-	// What is no fault of its own in one place is answered there as the nearest
-	// one: an API that lies shows a page, a nameserver's page is a failure.
-	all := []string{"500", "429", "hang", "drop", "html", "huge", "portal", "lie", "done-but-500"}
+	usual := []string{"500", "429", "hang", "drop", "html", "done-but-500", "lie", "portal", "huge"}
 	switch on {
-	case "api", effectZones, effectList, effectVerify, effectUsage, effectSettings, effectAccounts, effectUser, effectIPs,
+	case "api", effectZones, effectList, effectVerify, effectUsage, effectSettings, effectRules, effectAccounts, effectUser, effectIPs,
 		effectCreate, effectEdit, effectDelete, effectBatch:
-		return append(all, "done-but-drop")
+		return append(usual, "done-but-drop")
 	case "dns":
-		return append(all, "refused")
+		return append(usual, "refused")
 	case "edge":
-		return append(all, "challenge")
+		return append(usual, "challenge", "redirect")
 	case "origin":
-		return append(all, "refuse")
+		return append(usual, "refuse")
 	case "duckdns":
-		return all
+		return usual
 	}
 	name, ok := strings.CutPrefix(on, "echo:")
 	name = strings.TrimSuffix(name, "-tcp")
 	if !ok || !slices.ContainsFunc(echoTable(), func(e echo) bool { return e.name == name }) {
 		return nil
 	}
-	return append(all, "challenge", "redirect", "twice", "private", "wrong-family")
+	return append(usual, "challenge", "redirect", "twice", "private", "wrong-family")
 }
 
 // misbehave answers a call of the API wrongly, in the way that was asked for.

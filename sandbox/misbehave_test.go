@@ -23,6 +23,8 @@ func TestFaultsOfTheAPI(t *testing.T) {
 		{"the limit is reached", "429", "", 429, "30", false, `{"result":null`},
 		{"the limit is reached for a time", "429", "7", 429, "7", false, `{"result":null`},
 		{"a page of the edge", "html", "", 502, "", false, "<html>"},
+		{"a lie", "lie", "", 200, "", false, "<html>"},
+		{"the page of a hotel", "portal", "", 200, "", false, "<html>"},
 		{"the connection is cut before anything is done", "drop", "", 0, "", false, ""},
 		{"done, and said to have failed", "done-but-500", "", 500, "", true, `{"result":null`},
 		{"done, and the answer lost", "done-but-drop", "", 0, "", true, ""},

@@ -231,7 +231,10 @@ func TestFaultsOfTheNameservers(t *testing.T) {
 	if m, err := query53(t, server, "home.example.com", dns.TypeA, manner{network: "tcp"}); err == nil || time.Since(start) > 1900*time.Millisecond {
 		t.Errorf("drop over TCP: %v after %s, want a closed connection at once", m, time.Since(start))
 	}
-	for do, rcode := range map[string]int{"500": dns.RcodeServerFailure, "refused": dns.RcodeRefused} {
+	for do, rcode := range map[string]int{
+		"500": dns.RcodeServerFailure, "html": dns.RcodeServerFailure, "portal": dns.RcodeServerFailure, "huge": dns.RcodeServerFailure,
+		"done-but-500": dns.RcodeServerFailure, "429": dns.RcodeRefused, "refused": dns.RcodeRefused,
+	} {
 		s.AddFault(Fault{On: "dns", Do: do, Times: 1})
 		if m := mustAsk(t, server, "home.example.com", dns.TypeA, manner{}); m.Rcode != rcode {
 			t.Errorf("%s: %s", do, dns.RcodeToString[m.Rcode])

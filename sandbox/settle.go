@@ -3,8 +3,10 @@ package sandbox
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -61,6 +63,8 @@ func (r *record) settleContent(zone string) error {
 		r.Content = addr.String()
 	case "CNAME", "NS":
 		return r.settleTarget(zone)
+	case "CAA":
+		return r.settleCAA()
 	default:
 		if r.Content == "" {
 			r.Content = contentOf(r.Data)
@@ -89,7 +93,30 @@ func (r *record) settleTarget(zone string) error {
 	return nil
 }
 
-// contentOf writes the parts of a record (SRV, CAA, …) in one line.
+// settleCAA puts the value of a CAA record into quotes, as Cloudflare shows it:
+// 0 issue "letsencrypt.org".
+func (r *record) settleCAA() error {
+	if r.Content == "" {
+		var data struct {
+			Flags uint8  `json:"flags"`
+			Tag   string `json:"tag"`
+			Value string `json:"value"`
+		}
+		if json.Unmarshal(r.Data, &data) == nil {
+			r.Content = fmt.Sprintf("%d %s %s", data.Flags, data.Tag, data.Value)
+		}
+	}
+	flags, rest, _ := strings.Cut(r.Content, " ")
+	tag, value, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	value = strings.Trim(strings.TrimSpace(value), `"`)
+	if _, err := strconv.ParseUint(flags, 10, 8); err != nil || tag == "" || value == "" {
+		return invalid(9007, "Content for CAA record is invalid.")
+	}
+	r.Content = fmt.Sprintf(`%s %s "%s"`, flags, tag, value)
+	return nil
+}
+
+// contentOf writes the parts of a record (SRV, TLSA, …) in one line.
 func contentOf(data json.RawMessage) string {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()

@@ -164,10 +164,12 @@ func (s *story) poke(ctx context.Context) error {
 // returns it.
 func (s *story) round(ctx context.Context, after int) (StatusReport, error) {
 	var status StatusReport
+	stop := s.app.progress("the daemon works on a round")
 	err := eventually(ctx, func() bool {
 		status = StatusReport{}
 		return s.home.ask(ctx, "GET", "/status", &status) == nil && status.Rounds > after && !status.Running
 	})
+	stop()
 	if err != nil {
 		return status, fmt.Errorf("the daemon made no round in time: %w; it said: %s", err, s.log.text())
 	}

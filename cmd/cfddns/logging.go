@@ -32,15 +32,15 @@ func (a *app) level(configured slog.Level) slog.Level {
 	return configured
 }
 
-// logger writes the daemon's log: JSON, or text. Under systemd the journal
-// keeps the time, and each line begins with its priority (sd-daemon(3)).
+// logger writes the daemon's log: JSON, or text. Where the journal
+// reads, it keeps the time, and each line begins with its priority (sd-daemon(3)).
 func (a *app) logger(level slog.Leveler, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	handler := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
 	if format == "json" {
 		handler = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
 	}
-	if a.getenv("JOURNAL_STREAM") == "" {
+	if !isStream(a.stderr, a.getenv("JOURNAL_STREAM")) {
 		return slog.New(handler(a.stderr))
 	}
 	options.ReplaceAttr = withoutTime

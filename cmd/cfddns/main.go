@@ -81,8 +81,12 @@ func exit(code int, err error) error {
 	return &exitError{code, err}
 }
 
-// conclude says the last word about an error, and returns the exit code.
+// conclude says the last word about an error, and returns the exit code. What
+// could not be printed is an error too, if there is no other.
 func (a *app) conclude(err error) int {
+	if out, ok := a.stdout.(*output); ok && out.err != nil && (err == nil || errors.Is(err, out.err)) {
+		err = exit(ddns.ExitUnexpected, fmt.Errorf("not everything could be printed: %w", out.err))
+	}
 	if err == nil {
 		return ddns.ExitRight
 	}

@@ -19,6 +19,7 @@ type app struct {
 	stdout, stderr io.Writer
 	env            []string
 	terminal       bool // somebody looks at standard output
+	watched        bool // somebody looks at standard error, and lines can be drawn over
 	colour         bool
 	clock          func() time.Time
 	// network is the way out; nil means the real one. The demo puts the
@@ -32,10 +33,27 @@ type app struct {
 
 // newApp is the app of this process.
 func newApp() *app {
-	terminal := term.IsTerminal(int(os.Stdout.Fd()))
+	terminal, dumb := term.IsTerminal(int(os.Stdout.Fd())), os.Getenv("TERM") == "dumb"
 	_, noColour := os.LookupEnv("NO_COLOR") // https://no-color.org
-	return &app{stdout: os.Stdout, stderr: os.Stderr, env: os.Environ(), clock: time.Now,
-		terminal: terminal, colour: terminal && !noColour && os.Getenv("TERM") != "dumb"}
+	return &app{stdout: &output{to: os.Stdout}, stderr: os.Stderr, env: os.Environ(), clock: time.Now,
+		terminal: terminal, colour: terminal && !noColour && !dumb,
+		watched: !dumb && term.IsTerminal(int(os.Stderr.Fd()))}
+}
+
+// output remembers the first error of writing, so that a full disk or a closed
+// pipe shows in the exit code whatever was printed.
+type output struct {
+	to  io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.to.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // root is the command line.
@@ -52,6 +70,7 @@ See it happen, with nothing needed:  cfddns demo`,
   cfddns check                      is everything there that is needed?
   cfddns once --dry-run             what would be changed?
   cfddns run                        the daemon`,
+		Version:           versionLine(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		Args:              cobra.NoArgs,
@@ -60,6 +79,7 @@ See it happen, with nothing needed:  cfddns demo`,
 	}
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
+	root.SetVersionTemplate("cfddns {{.Version}}\n")
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configFile, "config", "", "configuration `FILE` (default $CFDDNS_CONFIG, ~/.config/cfddns/cfddns.yaml, /etc/cfddns/cfddns.yaml)")
 	flags.StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default: log.level of the configuration)")
@@ -69,6 +89,10 @@ See it happen, with nothing needed:  cfddns demo`,
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml", "json", "toml")
 	root.AddCommand(a.runCommand(), a.onceCommand(), a.ipCommand(), a.checkCommand(), a.statusCommand(), a.pokeCommand(),
 		a.healthcheckCommand(), a.demoCommand(), a.sandboxCommand(), a.versionCommand())
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.Example = "  source <(cfddns completion bash)"
+	}
 	return root
 }
 

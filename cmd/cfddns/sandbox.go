@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -77,20 +78,21 @@ func (a *app) sandbox(ctx context.Context, f sandboxFlags) error {
 	}
 	defer s.Close()
 	info := s.Info()
+	flag := "--ca"
 	if f.ca == "" && f.writeConfig != "" {
-		f.ca = f.writeConfig + ".ca.pem"
+		f.ca, flag = f.writeConfig+".ca.pem", "--write-config"
 	}
 	if f.ca != "" {
 		if info.CA, err = filepath.Abs(f.ca); err != nil {
 			return exit(ddns.ExitUnexpected, err)
 		}
-		if err := os.WriteFile(info.CA, s.PEM(), 0o644); err != nil {
-			return exit(ddns.ExitUnexpected, fmt.Errorf("--ca: %w", err))
+		if err := writeOver(info.CA, s.PEM(), 0o644); err != nil {
+			return exit(ddns.ExitUsage, fmt.Errorf("%s: %w", flag, err))
 		}
 	}
 	if f.writeConfig != "" {
-		if err := os.WriteFile(f.writeConfig, sandboxConfiguration(info), 0o600); err != nil {
-			return exit(ddns.ExitUnexpected, fmt.Errorf("--write-config: %w", err))
+		if err := writeOver(f.writeConfig, sandboxConfiguration(info), 0o600); err != nil {
+			return exit(ddns.ExitUsage, fmt.Errorf("--write-config: %w", err))
 		}
 	}
 	if err := json.NewEncoder(a.stdout).Encode(info); err != nil {
@@ -98,6 +100,22 @@ func (a *app) sandbox(ctx context.Context, f sandboxFlags) error {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// writeOver writes a file and gives it the mode, also if it was there before.
+func writeOver(path string, content []byte, mode os.FileMode) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Mode().IsRegular() { // a device keeps its own
+		err = file.Chmod(mode)
+	}
+	if err == nil {
+		_, err = file.Write(content)
+	}
+	return errors.Join(err, file.Close())
 }
 
 // complete turns the flags into the configuration of the sandbox.

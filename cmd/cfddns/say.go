@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -233,13 +234,35 @@ func (a *app) sayVerdicts(verdicts []ddns.Verdict) {
 }
 
 // progress says on a terminal what a command is waiting for, once it has
-// waited for two seconds.
+// waited for two seconds, and for how long: one line, drawn anew each second
+// and gone when stop returns.
 func (a *app) progress(what string) (stop func()) {
-	if !a.terminal || a.json() {
+	if !a.watched {
 		return func() {}
 	}
-	timer := time.AfterFunc(2*time.Second, func() { fmt.Fprintf(a.stderr, "cfddns: %s …\n", what) })
-	return func() { timer.Stop() }
+	over := make(chan struct{})
+	var drawing sync.WaitGroup
+	drawing.Go(func() {
+		second := time.NewTicker(time.Second)
+		defer second.Stop()
+		for waited := 1; ; waited++ {
+			select {
+			case <-second.C:
+			case <-over:
+				if waited > 2 {
+					fmt.Fprint(a.stderr, "\r\x1b[K")
+				}
+				return
+			}
+			if waited >= 2 {
+				fmt.Fprintf(a.stderr, "\r\x1b[Kcfddns: %s, for %d s …", what, waited)
+			}
+		}
+	})
+	return func() {
+		close(over)
+		drawing.Wait()
+	}
 }
 
 func joinNonEmpty(sep string, parts ...string) string {

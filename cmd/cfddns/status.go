@@ -21,7 +21,10 @@ func (a *app) statusCommand() *cobra.Command {
 
 func (a *app) status(ctx context.Context) error {
 	var s StatusReport
-	if err := a.ask(ctx, "GET", "/status", &s); err != nil {
+	stop := a.progress("asking the daemon")
+	err := a.ask(ctx, "GET", "/status", &s)
+	stop()
+	if err != nil {
 		return err
 	}
 	if a.json() {
@@ -100,7 +103,10 @@ shows; they are no ill health, and a restart would not mend them.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var done map[string]bool
-			if err := a.ask(cmd.Context(), "GET", "/health", &done); err != nil {
+			stop := a.progress("asking the daemon")
+			err := a.ask(cmd.Context(), "GET", "/health", &done)
+			stop()
+			if err != nil {
 				return exit(ddns.ExitUnexpected, err)
 			}
 			if a.json() {

@@ -181,7 +181,9 @@ func (s *story) visit(ctx context.Context, title string, status, code int) {
 		}
 		return ok
 	}
+	stop := s.app.progress("visitors wait for an answer")
 	err := eventually(ctx, so)
+	stop()
 	for i, p := range pages {
 		s.say("     a visitor asks https://%s/: %s", demoNames[i], p)
 	}

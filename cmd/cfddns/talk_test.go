@@ -103,22 +103,3 @@ func TestTheStatusLine(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
-
-func TestUnderSystemdLinesBeginWithAPriorityAndHaveNoTime(t *testing.T) {
-	var out bytes.Buffer
-	a := &app{stderr: &out, env: []string{"JOURNAL_STREAM=8:1"}}
-	log := a.logger(slog.LevelDebug, "auto").With("a", 1)
-	log.Error("e")
-	log.Warn("w")
-	log.Info("i")
-	log.Debug("d")
-	want := "<3>msg=e a=1\n<4>msg=w a=1\n<6>msg=i a=1\n<7>msg=d a=1\n"
-	if out.String() != want {
-		t.Errorf("got  %q\nwant %q", out.String(), want)
-	}
-	out.Reset()
-	a.logger(slog.LevelInfo, "json").Warn("w")
-	if want := "<4>{\"msg\":\"w\"}\n"; out.String() != want {
-		t.Errorf("got  %q\nwant %q", out.String(), want)
-	}
-}

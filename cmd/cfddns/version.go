@@ -21,6 +21,11 @@ var (
 
 func version() string { return release }
 
+// versionLine is the version with the day and what it was built with and for.
+func versionLine() string {
+	return fmt.Sprintf("%s (%s, %s, %s/%s)", version(), releasedOn, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
 func userAgent() string { return "cfddns/" + version() + " (+https://github.com/cfddns/cfddns)" }
 
 // released is the day this program was built.
@@ -51,7 +56,7 @@ func (a *app) versionCommand() *cobra.Command {
 				return json.NewEncoder(a.stdout).Encode(map[string]string{"version": version(), "date": releasedOn,
 					"revision": revision, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
 			}
-			fmt.Fprintf(a.stdout, "cfddns %s (%s, %s, %s/%s)\n", version(), releasedOn, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintln(a.stdout, "cfddns", versionLine())
 			return nil
 		},
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,7 +62,8 @@ func RollbackIn(dirs ...string) ddns.Rollback { return places(dirs) }
 // places are directories, the best first.
 type places []string
 
-// Keep implements ddns.Rollback. Its error names every directory that was tried.
+// Keep implements ddns.Rollback. Where the newest file holds just these records
+// already, no other is written. Its error names every directory that was tried.
 func (p places) Keep(records []ddns.Record) (where string, err error) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	content, err := encodeRollback(records, now)
@@ -71,6 +73,9 @@ func (p places) Keep(records []ddns.Record) (where string, err error) {
 	var tried []string
 	var causes []error
 	for _, dir := range p {
+		if where := kept(dir, content, now); where != "" {
+			return where, nil
+		}
 		where, err := keepIn(dir, content, now)
 		if err == nil {
 			return where, nil
@@ -97,6 +102,29 @@ func (u *unkept) Error() string {
 
 // Unwrap returns the cause in each directory.
 func (u *unkept) Unwrap() []error { return u.causes }
+
+// kept returns the newest rollback file of a directory if it holds just what is
+// to be kept, else nothing: who tries again and again keeps one file. Whatever
+// cannot be read is no reason not to write another.
+func kept(dir string, content []byte, now time.Time) (where string) {
+	entries, _ := os.ReadDir(dir) // sorted by name, and so by time
+	for _, entry := range slices.Backward(entries) {
+		name := entry.Name()
+		if !strings.HasPrefix(name, "rollback-") || filepath.Ext(name) != ".json" || !entry.Type().IsRegular() {
+			continue
+		}
+		path := filepath.Join(dir, name)
+		records, err := ReadRollback(path)
+		if err != nil {
+			return ""
+		}
+		if same, err := encodeRollback(records, now); err != nil || !bytes.Equal(same, content) {
+			return ""
+		}
+		return path
+	}
+	return ""
+}
 
 // keepIn writes a new file and returns once it and its name are on disk.
 func keepIn(dir string, content []byte, now time.Time) (where string, err error) {

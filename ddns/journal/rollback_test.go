@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,12 +63,39 @@ func TestTheKeysOfARollbackFileAreAPromise(t *testing.T) {
 func TestARollbackFileIsNeverOverwritten(t *testing.T) {
 	j := open(t, t.TempDir())
 	seen := map[string]bool{}
-	for range 20 {
-		where, err := j.Keep(hops)
+	for i := range 20 {
+		where, err := j.Keep(hops[i%2:])
 		if err != nil || seen[where] {
 			t.Fatal(where, err)
 		}
 		seen[where] = true
+	}
+}
+
+func TestTheSameRecordsAreKeptOnce(t *testing.T) {
+	dir := t.TempDir()
+	keep := func(records []ddns.Record) string {
+		t.Helper()
+		where, err := RollbackIn(dir).Keep(records)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return where
+	}
+	first := keep(hops)
+	if again := keep(hops); again != first {
+		t.Errorf("the same was kept twice, in %s and %s", first, again)
+	}
+	other := slices.Clone(hops)
+	other[0].Comment = "another"
+	second := keep(other)
+	third := keep(hops) // the newest holds something else
+	if second == first || third == first || third == second {
+		t.Errorf("%s, %s, %s", first, second, third)
+	}
+	write(t, third, "torn")
+	if fourth := keep(hops); fourth == third || read(t, third) != "torn" {
+		t.Errorf("a file that cannot be read is taken for the records: %s", fourth)
 	}
 }
 

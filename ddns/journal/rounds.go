@@ -10,6 +10,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,7 @@ type mark struct {
 	id         string
 	conditions string    // codes and names
 	stands     string    // exit code and the states of the targets
+	proofs     string    // what the world was seen to show
 	kept       time.Time // when a round like this was last kept
 }
 
@@ -48,7 +50,11 @@ func markOf(r ddns.Report) mark {
 	for _, t := range r.Targets {
 		fmt.Fprintf(&stands, "%s %s %s\n", t.Name, t.Type, t.State)
 	}
-	return mark{id: r.ID, conditions: conditions.String(), stands: stands.String(), kept: r.Started}
+	var proofs strings.Builder
+	for _, p := range r.Proofs {
+		fmt.Fprintf(&proofs, "%s %s %s %s\n", p.Name, p.Type, p.By, p.Outcome)
+	}
+	return mark{id: r.ID, conditions: conditions.String(), stands: stands.String(), proofs: proofs.String(), kept: r.Started}
 }
 
 // like reports whether two rounds ended alike.
@@ -58,9 +64,9 @@ func (m mark) like(o mark) bool { return m.conditions == o.conditions && m.stand
 // raised or cleared a condition.
 func worth(r ddns.Report, m, last mark) bool {
 	switch {
-	case m.id == last.id && m.like(last):
+	case m.id == last.id && m.like(last) && m.proofs == last.proofs:
 		return false // looked at again, and nothing new was seen
-	case len(r.Changes) > 0 || m.conditions != last.conditions:
+	case sent(r) || m.conditions != last.conditions:
 		return true
 	case r.Exit == 0:
 		return false
@@ -68,6 +74,11 @@ func worth(r ddns.Report, m, last mark) bool {
 		age := m.kept.Sub(last.kept)
 		return !m.like(last) || age >= sameAgain || age < 0
 	}
+}
+
+// sent reports whether anything was written, or may have been.
+func sent(r ddns.Report) bool {
+	return slices.ContainsFunc(r.Changes, func(c ddns.ChangeReport) bool { return c.Receipt == ddns.Confirmed || c.Receipt == ddns.Doubtful })
 }
 
 // Append keeps a round if it changed something, went wrong, or has other

@@ -26,6 +26,11 @@ func TestAConditionIsToldAfterItsPatience(t *testing.T) {
 		{"a split after ten minutes", raised(ddns.CodeSplit, "ipv4", began), 10 * time.Minute},
 		{"a code of a later release after ten minutes", raised("something-new", "", began), 10 * time.Minute},
 		{"an API that does not answer after half an hour", raised(ddns.CodeUnreachable, "", began), 30 * time.Minute},
+		{"what was left behind after a day", raised(ddns.CodeLeftBehind, "a A", began), 24 * time.Hour},
+		{"a shared name after a day", raised(ddns.CodeShared, "a A", began), 24 * time.Hour},
+		{"NAT66 after a day", raised(ddns.CodeNAT66, "ipv6", began), 24 * time.Hour},
+		{"a token that ends in two weeks after a day", ddns.Condition{Code: ddns.CodeTokenExpires, Severity: ddns.Warning, Since: began}, 24 * time.Hour},
+		{"a token that ends in three days at once", raised(ddns.CodeTokenExpires, "", began), 0},
 		{"a thin roster after a day", raised(ddns.CodeRosterThin, "ipv4", began), 24 * time.Hour},
 		{"a notice never", ddns.Condition{Code: ddns.CodeToken, Severity: ddns.Notice, Since: began}, -1},
 	}
