@@ -28,8 +28,10 @@ const outside = "*outside*"
 
 func arrows() []arrow {
 	return []arrow{
-		{"ddns", outside, []string{"ddns/journal", "ddns/nameserver", "ddns/notify"},
+		{"ddns", outside, []string{"ddns/doctor", "ddns/journal", "ddns/nameserver", "ddns/notify"},
 			"the core decides what DNS should say with the standard library only; whoever needs more is an adapter"},
+		{"ddns/doctor", module + "/", nil, "the doctor asks through interfaces of its own and imports ddns alone, so that what it judges by is plain data"},
+		{"ddns/doctor", "github.com/miekg/dns", nil, "the doctor's probes are put together in cmd"},
 		{"ddns/journal", module + "/", nil, "a reader imports ddns and no other package of ours"},
 		{"ddns/notify", module + "/", nil, "a reader imports ddns and no other package of ours"},
 		{"ddns/nameserver", module + "/", nil, "an adapter imports ddns and no other package of ours"},

@@ -30,6 +30,7 @@ type question struct {
 	ids   []string // of zones and the like, that become part of the path
 	long  bool     // the answer is a list, and may be large
 	write bool     // it changes something, so that silence is not "nothing happened"
+	apart bool     // it has a limit of its own: a 429 to it says nothing of the other calls
 }
 
 // sendFunc has the library build and send the request of a question.
@@ -39,46 +40,73 @@ type sendFunc func(ctx context.Context, options ...option.RequestOption) error
 // timeout, and returns the envelope of an answer that says success and carries
 // a result; everything else is an *ddns.Error.
 func ask[T any](ctx context.Context, c *Client, q question, send sendFunc) (*envelope[T], error) {
+	a, err := c.exchange(ctx, q, func(ctx context.Context, x *exchange) error {
+		// The library gets an empty answer into a variable nobody reads: its
+		// decoder spends 186 kB a record, takes `"success":false` under 200 for a
+		// success, and its errors carry the request, token and all.
+		var unused *http.Response
+		return send(ctx, append(slices.Clone(c.options), option.WithHTTPClient(x), option.WithResponseBodyInto(&unused))...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return opened[T](c, q, a)
+}
+
+// opened takes the envelope off an answer.
+func opened[T any](c *Client, q question, a answered) (*envelope[T], error) {
+	env, err := readEnvelope[T](a.status, a.body)
+	if err != nil {
+		return nil, c.sort(q, a.status, a.wait, err)
+	}
+	return env, nil
+}
+
+// answered is an answer that came whole, of whatever status.
+type answered struct {
+	status int
+	body   []byte
+	wait   time.Duration // before the next call, as the server asked
+}
+
+// exchange has a request sent, once, and returns the answer to it.
+func (c *Client) exchange(ctx context.Context, q question, send func(context.Context, *exchange) error) (answered, error) {
 	if c.refused != nil {
-		return nil, misconfigured(q, c.refused)
+		return answered{}, misconfigured(q, c.refused)
 	}
 	for _, id := range q.ids {
 		if id == "" || strings.IndexFunc(id, notPlain) >= 0 { // the library panics on some
-			return nil, &ddns.Error{Op: q.op, Err: fmt.Errorf("not sent: %q is no ID of Cloudflare's", id)}
+			return answered{}, &ddns.Error{Op: q.op, Err: fmt.Errorf("not sent: %q is no ID of Cloudflare's", id)}
 		}
 	}
 	if wait := c.limit.wait(time.Now()); wait > 0 {
-		return nil, notYet(q, wait)
+		return answered{}, notYet(q, wait)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 
 	x := &exchange{client: c, started: time.Now()}
-	// The library gets an empty answer into a variable nobody reads: its
-	// decoder spends 186 kB a record, takes `"success":false` under 200 for a
-	// success, and its errors carry the request, token and all.
-	var unused *http.Response
-	err := send(ctx, append(slices.Clone(c.options), option.WithHTTPClient(x), option.WithResponseBodyInto(&unused))...)
+	err := send(ctx, x)
 	switch {
 	case x.err != nil:
-		return nil, c.noAnswer(q, x, x.err)
+		return answered{}, c.noAnswer(q, x, x.err)
 	case x.answer == nil:
-		return nil, &ddns.Error{Kind: ddns.Unexpected, Op: q.op, Err: fmt.Errorf("not sent: the library made no request: %w", err)}
+		return answered{}, &ddns.Error{Kind: ddns.Unexpected, Op: q.op, Err: fmt.Errorf("not sent: no request was made: %w", err)}
 	}
 	defer x.answer.Body.Close()
-	wait := c.limit.learn(time.Now(), x.answer)
+	budget := &c.limit
+	if q.apart {
+		budget = new(limit)
+	}
+	wait := budget.learn(time.Now(), x.answer)
 	body, err := io.ReadAll(http.MaxBytesReader(nil, x.answer.Body, q.mostBytes()))
 	if err != nil && x.answer.StatusCode < 300 {
-		return nil, c.noAnswer(q, x, err)
+		return answered{}, c.noAnswer(q, x, err)
 	}
-	env, err := readEnvelope[T](x.answer.StatusCode, body)
-	if err != nil {
-		return nil, c.sort(q, x.answer.StatusCode, wait, err)
-	}
-	return env, nil
+	return answered{x.answer.StatusCode, body, wait}, nil
 }
 
-// exchange is the HTTP client the library gets for one question.
+// exchange is the sending of one question; to the library, its HTTP client.
 type exchange struct {
 	client  *Client
 	started time.Time

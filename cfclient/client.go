@@ -22,6 +22,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -105,6 +106,8 @@ type Client struct {
 	refused error        // why the configuration cannot work; said instead of every call
 	token   *ddns.Secret // a pointer: fmt shows unexported values, but not what pointers in them point at
 	options []option.RequestOption
+	base    string // URL of the API, without a final slash
+	agent   string // what we call ourselves
 	source  string // where the token came from
 	timeout time.Duration
 	dialer  *dialer
@@ -141,6 +144,7 @@ func New(config Config) *Client {
 	if agent == "" {
 		agent = "cfddns"
 	}
+	c.base, c.agent = strings.TrimSuffix(base.String(), "/"), agent
 	c.options = []option.RequestOption{
 		option.WithBaseURL(base.String()),
 		option.WithAPIToken(config.Token.Reveal()),

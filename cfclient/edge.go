@@ -1,6 +1,7 @@
 package cfclient
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -9,10 +10,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
@@ -72,8 +75,15 @@ func (e Edge) fetch(ctx context.Context, u *url.URL, at netip.AddrPort) (ddns.Ed
 	request.Header.Set("User-Agent", e.agent())
 	transport := e.transport(ctx, at)
 	defer transport.CloseIdleConnections()
+	var asked atomic.Bool
+	request = request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(info httptrace.WroteRequestInfo) { asked.Store(info.Err == nil) },
+	}))
 	response, err := transport.RoundTrip(request)
-	if err != nil {
+	switch {
+	case err != nil && asked.Load() && errors.Is(err, context.DeadlineExceeded):
+		return ddns.EdgeAnswer{}, fmt.Errorf("%w: %w", ddns.ErrEdgeWaits, err)
+	case err != nil:
 		return ddns.EdgeAnswer{}, err
 	}
 	defer response.Body.Close()
@@ -97,10 +107,13 @@ func (e Edge) agent() string {
 // the connection as well. Nothing secret is sent, so the greeting is small and
 // passes every line (see dialer).
 func (e Edge) transport(ctx context.Context, at netip.AddrPort) *http.Transport {
-	address := at.String()
 	if e.Address != "" {
-		address = e.Address
+		return e.transportTo(ctx, e.Address)
 	}
+	return e.transportTo(ctx, at.String())
+}
+
+func (e Edge) transportTo(ctx context.Context, address string) *http.Transport {
 	config := &tls.Config{
 		RootCAs: e.World.Roots(), MinVersion: tls.VersionTLS12,
 		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
@@ -125,13 +138,29 @@ func (e Edge) transport(ctx context.Context, at netip.AddrPort) *http.Transport 
 // https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/
 func edgeAnswer(response *http.Response, body []byte) ddns.EdgeAnswer {
 	header := response.Header
+	code := edgeError(response.StatusCode, header.Get("Cf-Error-Type"), body)
+	age, _ := strconv.Atoi(header.Get("Age"))
+	date, _ := http.ParseTime(header.Get("Date"))
 	return ddns.EdgeAnswer{
 		Status:          response.StatusCode,
-		CloudflareError: edgeError(response.StatusCode, header.Get("Cf-Error-Type"), body),
+		CloudflareError: code,
 		Challenge:       header.Get("Cf-Mitigated") == "challenge",
 		Cloudflare:      header.Get("Cf-Ray") != "",
 		Location:        header.Get("Location"),
+		Blocked:         code == 0 && response.StatusCode == http.StatusForbidden && isBlockPage(body),
+		Cache:           header.Get("Cf-Cache-Status"),
+		Age:             time.Duration(min(max(age, 0), maxAge)) * time.Second,
+		Date:            date,
 	}
+}
+
+// maxAge bounds what is believed of an Age, in seconds: a year.
+const maxAge = 365 * 24 * 3600
+
+// isBlockPage reports whether a page is the one that Cloudflare shows a browser
+// which a WAF rule turned away: its markup, not its words, which are translated.
+func isBlockPage(body []byte) bool {
+	return bytes.Contains(body, []byte(`id="cf-error-details"`)) || bytes.Contains(body, []byte(`id="cf-wrapper"`))
 }
 
 // edgeError finds the number of an error page: in the header of newer ones, in

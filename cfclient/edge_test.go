@@ -2,6 +2,7 @@ package cfclient
 
 import (
 	"crypto/x509"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestLookSaysWhatKindOfAnswerCame(t *testing.T) {
@@ -40,6 +42,9 @@ func TestLookSaysWhatKindOfAnswerCame(t *testing.T) {
 		{"JSON of the origin that looks alike", page(530, `{"error_code":1016}`, ray...), ddns.EdgeAnswer{Status: 530, Cloudflare: true}},
 		{"a line of the origin under 200", page(200, "error code: 1016", ray...), ddns.EdgeAnswer{Status: 200, Cloudflare: true}},
 		{"a challenge", page(403, "<html>", with("Cf-Mitigated", "challenge")...), ddns.EdgeAnswer{Status: 403, Challenge: true, Cloudflare: true}},
+		{"a block page for browsers", page(403, `<div id="cf-wrapper"><div id="cf-error-details">`, ray...), ddns.EdgeAnswer{Status: 403, Blocked: true, Cloudflare: true}},
+		{"a 403 of the origin", page(403, "no", ray...), ddns.EdgeAnswer{Status: 403, Cloudflare: true}},
+		{"a page from the cache", page(200, "x", with("Cf-Cache-Status", "HIT", "Age", "3600")...), ddns.EdgeAnswer{Status: 200, Cloudflare: true, Cache: "HIT", Age: time.Hour}},
 		{"a number beyond all", page(530, `{"error_code":99999999999999999999,"cloudflare_error":true}`), ddns.EdgeAnswer{Status: 530}},
 		{"a page without end", page(500, strings.Repeat("x", 1<<20)), ddns.EdgeAnswer{Status: 500}},
 	}
@@ -58,7 +63,10 @@ func TestLookSaysWhatKindOfAnswerCame(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
+			if got.Date.IsZero() {
+				t.Error("the edge's clock was not read")
+			}
+			if diff := cmp.Diff(tt.want, got, cmpopts.IgnoreFields(ddns.EdgeAnswer{}, "Date")); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
@@ -101,6 +109,9 @@ func TestAnEdgeThatDoesNotAnswer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := tt.edge.Look(t.Context(), tt.page, tt.at)
 			wantKind(t, err, tt.kind)
+			if waits := tt.name == "it hangs"; errors.Is(err, ddns.ErrEdgeWaits) != waits {
+				t.Errorf("%v; that the edge waits for the origin is to be %t", err, waits)
+			}
 			if !strings.Contains(err.Error(), tt.wants) {
 				t.Errorf("%v; want %q", err, tt.wants)
 			}

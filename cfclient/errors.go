@@ -22,6 +22,7 @@ type problem struct {
 	code    int
 	message string
 	chain   []problem // what an older form of error wraps
+	word    string    // the code of GraphQL, such as "authz"
 }
 
 // UnmarshalJSON accepts the object that is documented and the bare string that
@@ -34,11 +35,14 @@ func (p *problem) UnmarshalJSON(data []byte) error {
 		Code    int       `json:"code"`
 		Message string    `json:"message"`
 		Chain   []problem `json:"error_chain"`
+		More    struct {
+			Code json.RawMessage `json:"code"`
+		} `json:"extensions"`
 	}
 	if err := json.Unmarshal(data, &object); err != nil {
 		return err
 	}
-	*p = problem{object.Code, object.Message, object.Chain}
+	*p = problem{object.Code, object.Message, object.Chain, strings.Trim(string(object.More.Code), `"`)}
 	return nil
 }
 
@@ -61,7 +65,11 @@ func (r *refusal) Error() string {
 		}
 	}
 	walk(r.problems)
-	return fmt.Sprintf("Cloudflare says: %s (code %d, HTTP %d)", printable(strings.Join(said, "; ")), r.code(), r.status)
+	words := "Cloudflare says: " + printable(strings.Join(said, "; "))
+	if r.code() == 0 { // GraphQL has none
+		return fmt.Sprintf("%s (HTTP %d)", words, r.status)
+	}
+	return fmt.Sprintf("%s (code %d, HTTP %d)", words, r.code(), r.status)
 }
 
 // code is the code that says most: until October 2024 a mistake in a record

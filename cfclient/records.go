@@ -105,9 +105,10 @@ func (c *Client) Holding(ctx context.Context, zone ddns.Zone, text string) ([]dd
 }
 
 // search says which records of a zone to list: at most so many, at these names
-// (none means all), with this text in their content.
+// (none means all), with this text in their content, of this type.
 type search struct {
-	most    int // 0 means longestList
+	most    int    // 0 means longestList
+	kind    string // "" means all types
 	names   []string
 	content string
 }
@@ -120,6 +121,9 @@ func (s search) query() (params dns.RecordListParams, more []option.RequestOptio
 	if s.content != "" {
 		params.Content.Value.Contains.Value, params.Content.Value.Contains.Present = s.content, true
 		params.Content.Present = true
+	}
+	if s.kind != "" {
+		params.Type.Value, params.Type.Present = dns.RecordListParamsType(s.kind), true
 	}
 	switch len(s.names) {
 	case 0:
@@ -138,7 +142,7 @@ func (s search) query() (params dns.RecordListParams, more []option.RequestOptio
 // fits reports whether a record is what the search meant: a filter that the
 // server passed over must not widen the answer.
 func (s search) fits(r ddns.Record) bool {
-	return (len(s.names) == 0 || slices.Contains(s.names, r.Name)) &&
+	return (len(s.names) == 0 || slices.Contains(s.names, r.Name)) && (s.kind == "" || r.Type == s.kind) &&
 		strings.Contains(strings.ToLower(r.Content), strings.ToLower(s.content))
 }
 

@@ -237,3 +237,19 @@ func BenchmarkList10000(b *testing.B) {
 		}
 	}
 }
+
+func TestRecordsOfOneType(t *testing.T) {
+	zone := ddns.Zone{ID: strings.Repeat("a", 32), Name: "example.com"}
+	answer := `{"success":true,"errors":[],"messages":[],"result":[
+		{"id":"1","name":"WWW.example.com.","type":"CNAME","content":"x.duckdns.org","ttl":1,"comment":null},
+		{"id":"2","name":"a.example.com","type":"A","content":"192.0.2.1","ttl":1}],
+		"result_info":{"page":1,"per_page":5000,"count":2,"total_count":2,"total_pages":1}}`
+	f := serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) })
+	records, err := f.client(t).OfType(t.Context(), zone, "CNAME")
+	if err != nil || len(records) != 1 || records[0].Name != "www.example.com" {
+		t.Errorf("%v, %v: a filter that the server passes over must not widen the answer", records, err)
+	}
+	if got := f.sent[0].Query["type"]; len(got) != 1 || got[0] != "CNAME" {
+		t.Errorf("asked for the types %v", got)
+	}
+}

@@ -20,8 +20,12 @@ func (l *loader) check(c Config) {
 	l.checkCloudflare(c.Cloudflare)
 	l.checkRecords(c.Records)
 	l.checkIP(c.IP)
+	l.checkWAF(c.WAF)
 	l.refuse("owner", badOwner(c.Owner))
 	l.refuse("verify", outside(c.Verify, 0, time.Minute))
+	for i, server := range c.Resolver {
+		l.refuse(index("resolver", i), badHostPort(server, "192.0.2.1:53"))
+	}
 	l.refuse("tls_roots", badPath(c.TLSRoots, "/etc/cfddns/roots.pem"))
 	l.refuse("state", badPath(c.State, "/var/lib/cfddns"))
 	if !strings.HasPrefix(c.Control, "@") { // Linux writes an abstract name so
@@ -64,6 +68,7 @@ func (l *loader) checkIP(c IP) {
 		l.add("ip.quorum", fmt.Sprintf("%d is no number of operators; write auto or 1 to 100", c.Quorum))
 	}
 	l.refuse("ip.bind", badBind(c.Bind))
+	l.refuse("ip.cgnat", oneOf(c.CGNAT, "hold", "publish"))
 }
 
 func (l *loader) checkRecords(records []Record) {

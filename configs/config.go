@@ -25,6 +25,7 @@ import (
 // explains each of them to the person who writes them.
 type Config struct {
 	Cloudflare Cloudflare    `mapstructure:"cloudflare"`
+	Resolver   []string      `mapstructure:"resolver"`  // HOST:PORT; none means the system's
 	TLSRoots   string        `mapstructure:"tls_roots"` // PEM file trusted beside the system's roots; "" is none
 	Records    []Record      `mapstructure:"records"`
 	IP         IP            `mapstructure:"ip"`
@@ -35,6 +36,7 @@ type Config struct {
 	Control    string        `mapstructure:"control"`  // path of the socket; "" lets the program choose
 	Log        Log           `mapstructure:"log"`
 	Notify     Notify        `mapstructure:"notify"`
+	WAF        WAF           `mapstructure:"waf"`
 }
 
 // Cloudflare is where the API, the nameservers and the edge are, and how
@@ -70,6 +72,7 @@ type IP struct {
 	Quorum  Quorum        `mapstructure:"quorum"`
 	Timeout time.Duration `mapstructure:"timeout"` // of a round, 1 s to 30 s
 	Bind    string        `mapstructure:"bind"`    // interface or address of this machine; "" is any
+	CGNAT   string        `mapstructure:"cgnat"`   // "hold" or "publish"
 }
 
 // Quorum is how many operators must agree. 0 is a majority of them.
@@ -84,6 +87,7 @@ type Source struct {
 	STUN      string     `mapstructure:"stun"` // HOST:PORT
 	Command   []string   `mapstructure:"command"`
 	Interface string     `mapstructure:"interface"`
+	Router    string     `mapstructure:"router"`   // "auto"
 	Operator  string     `mapstructure:"operator"` // whose voice it is
 }
 
@@ -118,7 +122,7 @@ func Default() Config {
 			Drill:   30 * day,
 			API:     "https://api.cloudflare.com/client/v4",
 		},
-		IP:       IP{Sources: []Source{{Name: "default"}}, Timeout: 4 * time.Second},
+		IP:       IP{Sources: []Source{{Name: "default"}}, Timeout: 4 * time.Second, CGNAT: "hold"},
 		Schedule: every20m,
 		Verify:   10 * time.Second,
 		Log:      Log{Level: slog.LevelInfo, Format: "auto"},
@@ -167,10 +171,11 @@ func (c Config) Targets() []ddns.Target {
 	return slices.Clip(ddns.SortTargets(targets))
 }
 
-// NeedRecords returns the error of a command that keeps names and has none.
+// NeedRecords returns the error of a command that keeps names, or ways in, and
+// has none.
 // Load accepts such a configuration, since other commands do without.
 func (c Config) NeedRecords() error {
-	if len(c.Records) > 0 {
+	if len(c.Records) > 0 || len(c.WAF.Allow) > 0 {
 		return nil
 	}
 	return Problem{Key: "records", Text: "there is no name to keep; list one, `records: [{name: home.example.com}]`, or set CFDDNS_RECORDS=home.example.com"}

@@ -24,6 +24,9 @@ func convert(_, to reflect.Type, data any) (any, error) {
 		}
 		return ddns.SetFalse, nil
 	}
+	if isUntil(to) {
+		return untilOf(data)
+	}
 	text, ok := data.(string)
 	if !ok {
 		return data, nil

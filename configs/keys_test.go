@@ -39,7 +39,7 @@ func TestTheReferenceHoldsEveryKeyWithItsDefault(t *testing.T) {
 		written[plain(path)] = true
 	}
 	for _, key := range Keys() {
-		if !written[key] && parent(key) != "ip.sources[]" && parent(key) != "ip.sources[].dns" {
+		if !written[key] && parent(key) != "ip.sources[]" && parent(key) != "ip.sources[].dns" && parent(key) != "waf.allow[]" {
 			t.Errorf("reference.yaml does not hold %s", key)
 		}
 	}
@@ -50,19 +50,21 @@ func sameConfig() []cmp.Option {
 	return []cmp.Option{
 		cmp.Comparer(func(a, b ddns.Secret) bool { return a == b }),
 		cmp.Comparer(func(a, b []string) bool { return slices.Equal(a, b) }), // none is empty
+		cmp.Comparer(func(a, b WAF) bool { return reflect.DeepEqual(a, b) || len(a.Allow)+len(b.Allow) == 0 }),
 	}
 }
 
 func TestKeysAreThoseOfThisVersion(t *testing.T) {
 	want := []string{
 		"cloudflare.token_file", "cloudflare.token", "cloudflare.recheck", "cloudflare.drill", "cloudflare.api", "cloudflare.nameservers", "cloudflare.edge",
-		"tls_roots",
+		"resolver", "tls_roots",
 		"records", "records[].name", "records[].types", "records[].proxied", "records[].ttl", "records[].on_cname", "records[].check", "records[].extra",
 		"ip.sources", "ip.sources[].https", "ip.sources[].dns.server", "ip.sources[].dns.name", "ip.sources[].dns.type", "ip.sources[].dns.class",
-		"ip.sources[].stun", "ip.sources[].command", "ip.sources[].interface", "ip.sources[].operator",
-		"ip.quorum", "ip.timeout", "ip.bind",
+		"ip.sources[].stun", "ip.sources[].command", "ip.sources[].interface", "ip.sources[].router", "ip.sources[].operator",
+		"ip.quorum", "ip.timeout", "ip.bind", "ip.cgnat",
 		"owner", "schedule", "verify", "state", "control", "log.level", "log.format",
 		"notify.command", "notify.on_change", "notify.ping",
+		"waf.allow", "waf.allow[].name", "waf.allow[].zone", "waf.allow[].hosts", "waf.allow[].address", "waf.allow[].until", "waf.allow[].products",
 	}
 	if diff := cmp.Diff(want, Keys()); diff != "" {
 		t.Errorf("a key once released stays (-want +got):\n%s", diff)

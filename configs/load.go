@@ -55,6 +55,19 @@ func Find(flag string, env []string) string {
 // Its error is of type Problems; the configuration then is of no use. YAML is
 // read with lines, JSON and TOML (by the end of the name) without.
 func Load(path string, env []string) (Config, []Warning, error) {
+	var data []byte
+	var mode fs.FileMode
+	if path != "" {
+		var err error
+		if data, mode, err = readFile(path); err != nil {
+			return Config{}, nil, Problems{{File: path, Text: err.Error()}}
+		}
+	}
+	return load(path, data, mode, env)
+}
+
+// load is Load of a file whose content and mode are known.
+func load(path string, data []byte, mode fs.FileMode, env []string) (Config, []Warning, error) {
 	vars := environment(env)
 	l := loader{
 		path:    path,
@@ -62,17 +75,12 @@ func Load(path string, env []string) (Config, []Warning, error) {
 		tree:    tree{lines: map[string]int{}},
 		refused: map[string]bool{},
 	}
-	openToAll := false
 	if path != "" {
-		data, mode, err := readFile(path)
-		if err != nil {
-			return Config{}, nil, Problems{{File: path, Text: err.Error()}}
-		}
 		if problems := l.parse(data); len(problems) > 0 {
 			return Config{}, nil, problems.sorted()
 		}
-		openToAll = mode.Perm()&othersRead != 0
 	}
+	openToAll := mode.Perm()&othersRead != 0
 	var warnings []Warning
 	l.set, warnings = setFromEnv(l.viper, vars)
 	c := Default()

@@ -17,7 +17,7 @@ func (c Config) Roster(version string) ipsource.Config {
 	}
 	for _, family := range ddns.Families {
 		wanted := func(rec Record) bool { return slices.Contains(rec.Types, family.RecordType()) }
-		if slices.ContainsFunc(c.Records, wanted) {
+		if slices.ContainsFunc(c.Records, wanted) || family == ddns.IPv4 && c.WantsSelf() {
 			r.Families = append(r.Families, family)
 		}
 	}
@@ -25,7 +25,7 @@ func (c Config) Roster(version string) ipsource.Config {
 }
 
 func (s Source) spec() ipsource.Spec {
-	spec := ipsource.Spec{Name: s.Name, HTTPS: s.HTTPS, STUN: s.STUN, Command: s.Command, Interface: s.Interface, Operator: s.Operator}
+	spec := ipsource.Spec{Name: s.Name, HTTPS: s.HTTPS, STUN: s.STUN, Command: s.Command, Interface: s.Interface, Router: s.Router, Operator: s.Operator}
 	if s.DNS != nil {
 		spec.DNS = &ipsource.DNS{Server: s.DNS.Server, Name: s.DNS.Name, Type: s.DNS.Type, Class: s.DNS.Class}
 	}

@@ -134,6 +134,10 @@ func mismatch(n *yaml.Node, t reflect.Type) string {
 			return ""
 		}
 		return n.Value + " is no number of operators; write auto, or plain digits such as 4"
+	case reflect.TypeFor[Until]():
+		if n.Tag == "!!str" || n.Tag == "!!timestamp" && len(n.Value) == len(time.DateOnly) {
+			return ""
+		}
 	case reflect.TypeFor[ddns.Secret]():
 		if n.Tag == "!!str" {
 			return ""

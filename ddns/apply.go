@@ -255,7 +255,15 @@ func isMade(c Change, z ZoneFacts) bool {
 	}
 	return slices.ContainsFunc(records, func(r Record) bool {
 		same := c.Op != Update || r.ID == c.Before.ID
-		return same && r.Type == c.After.Type && r.Address() == c.After.Address() && r.Comment == c.After.Comment &&
+		return same && r.Type == c.After.Type && r.holds(*c.After) && r.Comment == c.After.Comment &&
 			r.Proxied == c.After.Proxied && (r.TTL == c.After.TTL || r.Proxied)
 	})
+}
+
+// holds reports whether two records hold the same, however it is spelled.
+func (r Record) holds(other Record) bool {
+	if r.Address().IsValid() || other.Address().IsValid() {
+		return r.Address() == other.Address()
+	}
+	return pointsTo(r) == pointsTo(other)
 }

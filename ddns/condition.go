@@ -42,6 +42,12 @@ const (
 	CodeLeftBehind   Code = "left-behind"   // records that still hold the old address
 	CodeClock        Code = "clock"         // the clock is before this program was built
 	CodeState        Code = "state"         // what must be remembered could not be written
+	CodeCGNAT        Code = "cgnat"         // the provider translates: visitors cannot come in over IPv4
+	CodeDoubleNAT    Code = "double-nat"    // the router's own WAN address is private: two routers in a row
+	CodeRouter       Code = "router"        // the router names another public address than the one we leave by
+	CodeHopDark      Code = "hop-dark"      // a DDNS host that names still lead to does not answer
+	CodeUnkept       Code = "unkept"        // a name holds this home's address and nobody keeps it
+	CodeWayIn        Code = "way-in"        // the way in of a script host could not be kept right
 )
 
 // Severity says how loud a condition is.
@@ -73,8 +79,8 @@ func (c Condition) key() string { return string(c.Code) + " " + c.Name }
 var severities = map[Code]Severity{
 	CodeNoQuorum: Alarm, CodeSplit: Alarm, CodeToken: Alarm, CodePermission: Alarm, CodeNoZone: Alarm,
 	CodeCNAME: Alarm, CodeConflict: Alarm, CodeNotOurs: Alarm, CodeProxyUnclear: Alarm, CodeRefused: Alarm,
-	CodeContested: Alarm, CodeContradicted: Alarm, CodeClock: Alarm, CodeState: Alarm,
-	CodeAlone: Notice, CodeLeftAlone: Notice, CodeUnproved: Notice, CodeDamped: Notice,
+	CodeContested: Alarm, CodeContradicted: Alarm, CodeClock: Alarm, CodeState: Alarm, CodeCGNAT: Alarm, CodeHopDark: Alarm,
+	CodeAlone: Notice, CodeDoubleNAT: Notice, CodeLeftAlone: Notice, CodeUnproved: Notice, CodeDamped: Notice,
 }
 
 // condition makes a condition of a code.
@@ -116,16 +122,22 @@ func codeOf(err error) Code {
 func Assess(r Round, before []Condition) []Condition {
 	var raised []Condition
 	for i, v := range r.Verdicts {
+		if r.optional(v) {
+			continue
+		}
 		raised = append(raised, assessVerdict(v, r.Holdings[i])...)
 		raised = append(raised, assessRoster(v, before)...)
 	}
+	raised = append(raised, r.WAN.assess(r.behindCGNAT(IPv4))...)
 	raised = append(raised, assessZones(r.Found)...)
 	for _, o := range r.Outcomes {
 		raised = append(raised, assessOutcome(o)...)
 	}
+	raised = append(raised, assessWaysIn(r.WaysIn)...)
 	raised = append(raised, assessDrills(r.Receipts)...)
 	raised = append(raised, assessProofs(r.Proofs)...)
 	raised = append(raised, r.LeftBehind...)
+	raised = append(raised, r.Beside...)
 	raised = append(raised, r.TokenEnd.assess(r.Started)...)
 	return settle(raised, before, r.Started)
 }

@@ -1,6 +1,14 @@
 package ddns
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrEdgeWaits is in the error of a look at the edge that was connected, asked,
+// and not answered in time: the edge waits for the origin, longer than we do.
+var ErrEdgeWaits = errors.New("the edge took the question and did not answer in time")
 
 // EdgeAnswer is what Cloudflare's edge answered when it was asked for a page
 // of a proxied name.
@@ -13,6 +21,11 @@ type EdgeAnswer struct {
 	Challenge       bool   // a page that asks for a browser, shown to what is none
 	Cloudflare      bool   // the answer came through Cloudflare, whoever wrote it
 	Location        string // where a redirect points; it was not followed
+	Blocked         bool   // a page of Cloudflare's own that turns the client away, without a number
+
+	Cache string        // Cf-Cache-Status: "HIT", "DYNAMIC", …
+	Age   time.Duration // of a page from the cache
+	Date  time.Time     // what the edge's clock says; zero if it does not
 }
 
 // excuse says why an answer tells nothing of the record.

@@ -22,10 +22,13 @@ var exitOf = map[TargetState]int{
 }
 
 // Exit is the exit code of the round: 0 if all is well, ExitPartly if some is,
-// else the lowest code that fits.
+// else the lowest code that fits. Ways in count as targets do.
 func (r Round) Exit() int {
 	codes := make([]int, 0, len(r.Outcomes))
 	for _, o := range r.Outcomes {
+		codes = append(codes, exitOf[o.State])
+	}
+	for _, o := range r.WaysIn {
 		codes = append(codes, exitOf[o.State])
 	}
 	slices.Sort(codes)

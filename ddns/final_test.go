@@ -26,13 +26,13 @@ func TestFinalIsNeverContradicted(t *testing.T) {
 		if !Final(r, said, order[heard:], published, m, start) {
 			return
 		}
-		now, _ := Hold(Vote(r, said), published, m, start)
+		now, _ := Hold(Vote(r, said), published, WAN{}, m, start)
 		for range 10 {
 			all := slices.Clone(said)
 			for _, s := range order[heard:] {
 				all = append(all, say(s, rapid.SampledFrom(addresses(home, old, old, other, wrong, nothing)).Draw(t, "rest")))
 			}
-			later, _ := Hold(Vote(r, all), published, m, start)
+			later, _ := Hold(Vote(r, all), published, WAN{}, m, start)
 			if later.Decision != now.Decision || later.Address != now.Address {
 				t.Fatalf("final %s %s became %s %s: %s", now.Decision, now.Address, later.Decision, later.Address, later.Why)
 			}

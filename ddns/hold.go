@@ -66,6 +66,7 @@ const (
 	VetoGuard  Guard = "veto"
 	DampGuard  Guard = "damping"
 	AgreeGuard Guard = "agreement" // there is no quorum
+	CGNATGuard Guard = "cgnat"     // the provider translates: nobody comes in there
 )
 
 // Holding is what is done about the verdict of one family, and why.
@@ -75,6 +76,7 @@ type Holding struct {
 	Address  netip.Addr // what shall be published, now or after the guard
 	Guard    Guard
 	Why      string
+	Hint     string    // what a person can do about the guard; empty: see who says what
 	Until    time.Time // when the guard ends at the latest; zero if it depends on answers alone
 }
 
@@ -97,8 +99,21 @@ type Damped struct {
 }
 
 // Hold decides what is done about a verdict. It is pure. Published is the set
-// of addresses that our records of the family hold.
-func Hold(v Verdict, published []netip.Addr, m FamilyMemory, now time.Time) (Holding, FamilyMemory) {
+// of addresses that our records of the family hold; wan is what a witness found
+// in this very round, where an A record is about to be written. Behind a
+// provider's NAT no visitor reaches the agreed address: as long as a witness
+// says so, and no longer, A records are neither created nor changed.
+func Hold(v Verdict, published []netip.Addr, wan WAN, m FamilyMemory, now time.Time) (Holding, FamilyMemory) {
+	h, m := holdChange(v, published, m, now)
+	if h.Decision != Stay && v.Family == IPv4 && wan.NAT.Shared() && !wan.Accepted {
+		h.Decision, h.Guard, h.Until = Wait, CGNATGuard, time.Time{}
+		h.Why, h.Hint = wan.Why+", so no A record is created or changed", wan.Hint
+	}
+	return h, m
+}
+
+// holdChange is Hold without the witness.
+func holdChange(v Verdict, published []netip.Addr, m FamilyMemory, now time.Time) (Holding, FamilyMemory) {
 	h := Holding{Family: v.Family, Address: v.Address, Why: v.Why}
 	if v.State != Agreed {
 		h.Guard = AgreeGuard

@@ -30,7 +30,7 @@ func TestNoGuardIsWithoutAnEnd(t *testing.T) {
 				answers = append(answers, rapid.SampledFrom(addresses(old, old, other, home, wrong, nothing)).Draw(t, "answer"))
 			}
 			var h Holding
-			h, m = Hold(Vote(r, saying(r, answers...)), published, m, now)
+			h, m = Hold(Vote(r, saying(r, answers...)), published, WAN{}, m, now)
 			if len(m.Overruled) > len(r.Members) || len(m.Changes) > dampAfter || len(m.Damped.Dissent) > len(r.Members) {
 				t.Fatalf("memory grew: %+v", m)
 			}
@@ -74,7 +74,7 @@ func TestHoldChangesNothingItIsGiven(t *testing.T) {
 		r := drawRoster(t)
 		m := drawMemory(t, r)
 		before := fmt.Sprintf("%+v", m)
-		Hold(Vote(r, drawAnswers(t, r)), addresses(old), m, start)
+		Hold(Vote(r, drawAnswers(t, r)), addresses(old), WAN{}, m, start)
 		if after := fmt.Sprintf("%+v", m); after != before {
 			t.Fatalf("%s became %s", before, after)
 		}

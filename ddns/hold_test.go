@@ -58,7 +58,7 @@ func TestHold(t *testing.T) {
 			FamilyMemory{Changes: []time.Time{at(time.Hour), at(time.Hour), at(time.Hour)}}, Publish, NoGuard, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h, _ := Hold(c.verdict, c.published, c.memory, start)
+			h, _ := Hold(c.verdict, c.published, WAN{}, c.memory, start)
 			if h.Decision != c.decision || h.Guard != c.guard {
 				t.Errorf("%s by guard %q (%s), want %s by %q", h.Decision, h.Guard, h.Why, c.decision, c.guard)
 			}
@@ -85,7 +85,7 @@ type rounds struct {
 func (r *rounds) play(apart time.Duration, answers ...netip.Addr) Holding {
 	r.now = r.now.Add(apart)
 	var h Holding
-	h, r.memory = Hold(Vote(r.roster, saying(r.roster, answers...)), r.published, r.memory, r.now)
+	h, r.memory = Hold(Vote(r.roster, saying(r.roster, answers...)), r.published, WAN{}, r.memory, r.now)
 	if h.Decision == Publish {
 		r.memory = r.memory.confirm(h.Address, r.now)
 		r.published = addresses(h.Address)
@@ -324,7 +324,7 @@ func TestDamping(t *testing.T) {
 }
 
 func TestWhatIsHeldIsSaidInWords(t *testing.T) {
-	h, _ := Hold(Vote(five(), saying(five(), home, home, home, old, old)), addresses(old), FamilyMemory{}, start)
+	h, _ := Hold(Vote(five(), saying(five(), home, home, home, old, old)), addresses(old), WAN{}, FamilyMemory{}, start)
 	if want := "op3, op4 still name what is published, so the change waits"; !strings.Contains(h.Why, want) {
 		t.Errorf("%q does not say %q", h.Why, want)
 	}
@@ -344,6 +344,6 @@ func BenchmarkHold(b *testing.B) {
 	v := Vote(five(), saying(five(), home, home, home, old, old))
 	b.ReportAllocs()
 	for b.Loop() {
-		Hold(v, addresses(old), FamilyMemory{}, start)
+		Hold(v, addresses(old), WAN{}, FamilyMemory{}, start)
 	}
 }

@@ -139,7 +139,7 @@ func (w *world) round() (h Holding, early bool) {
 		outstanding = outstanding[1:]
 		early = len(outstanding) > 0 && Final(w.roster, said, outstanding, w.published, w.memory, w.now)
 	}
-	h, w.memory = Hold(Vote(w.roster, said), w.published, w.memory, w.now)
+	h, w.memory = Hold(Vote(w.roster, said), w.published, WAN{}, w.memory, w.now)
 	if h.Decision == Publish && w.IntN(10) > 0 { // now and then the write fails
 		w.published = []netip.Addr{h.Address}
 		w.memory = w.memory.confirm(h.Address, w.now)

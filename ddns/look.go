@@ -267,6 +267,15 @@ func (f Found) doubt(zoneID string) Found {
 	return f
 }
 
+// stale returns the facts of which nothing is believed before it is read again.
+func (f Found) stale() Found {
+	f.Zones = slices.Clone(f.Zones)
+	for i := range f.Zones {
+		f.Zones[i].ReadAt = time.Time{}
+	}
+	return f
+}
+
 func hasID(records []Record, id string) bool {
 	return slices.ContainsFunc(records, func(r Record) bool { return r.ID == id })
 }

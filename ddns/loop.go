@@ -162,6 +162,7 @@ func (t *turning) takeUp(ctx context.Context) {
 		return
 	case t.next != nil:
 		t.settings, t.next = *t.next, nil
+		t.past.Facts = t.past.Facts.stale() // whoever reloads may have changed records as well
 	}
 	trigger, runner, past := t.wanted, t.settings.Runner, t.past
 	t.wanted = ""

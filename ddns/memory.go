@@ -18,10 +18,12 @@ type Memory struct {
 	Contests map[string]Contest `json:",omitempty"`
 	// Refusals are the changes Cloudflare refused, by Target.Key.
 	Refusals map[string]Refusal `json:",omitempty"`
-	// Hops is what the targets of CNAMEs in our way last answered, by host.
+	// Hops is what the hosts that CNAMEs hop to last answered, by host.
 	Hops map[string]HopSeen `json:",omitempty"`
 	// Wrote is when a write was last confirmed, or the zone first read, by zone.
 	Wrote map[string]time.Time `json:",omitempty"`
+	// WaysIn are the ways in that were confirmed, by name.
+	WaysIn map[string]WayInSeen `json:",omitempty"`
 	// Token is when the token ends.
 	Token TokenEnd
 	// Raised are the conditions that stand.
@@ -61,6 +63,9 @@ type HopSeen struct {
 	Addresses []netip.Addr
 	Here      bool // that was this home's address at the time
 	At        time.Time
+	Asked     time.Time // when it was last asked, answer or not
+	Silent    int       // rounds since in which it did not answer, one after the other
+	Since     time.Time // the first of them
 }
 
 // Refusal is a change that Cloudflare refused. The same change is left out

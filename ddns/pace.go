@@ -105,20 +105,25 @@ func heardSomething(err error) bool {
 
 // wants reports whether any target is not right.
 func (r Round) wants() bool {
-	return slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return o.State != Right && o.State != Changed })
+	return slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return o.State != Right && o.State != Changed }) ||
+		slices.ContainsFunc(r.WaysIn, WayInOutcome.passing)
 }
 
 // guarded reports whether a guard holds a change that more rounds can free.
 func (r Round) guarded() bool {
-	return slices.ContainsFunc(r.Holdings, func(h Holding) bool { return h.Decision == Wait })
+	return slices.ContainsFunc(r.Holdings, Holding.pressing)
 }
+
+// pressing reports whether a guard holds a change that more rounds can free. The
+// provider's NAT is not gone a minute later.
+func (h Holding) pressing() bool { return h.Decision == Wait && h.Guard != CGNATGuard }
 
 // guardEnds is how long it is until the first of the guards that hold a change
 // ends, but no less than paceGuard.
 func (r Round) guardEnds() time.Duration {
 	first := paceGuarded
 	for _, h := range r.Holdings {
-		if h.Decision == Wait {
+		if h.pressing() {
 			first = min(first, h.Until.Sub(r.Started))
 		}
 	}
@@ -128,18 +133,26 @@ func (r Round) guardEnds() time.Duration {
 // passing reports whether something is wrong that may pass by itself. What
 // only a person can mend (a CNAME, a permission) is looked at by the schedule.
 func (r Round) passing() bool {
+	if slices.ContainsFunc(r.WaysIn, WayInOutcome.passing) {
+		return true
+	}
 	return slices.ContainsFunc(r.Outcomes, func(o Outcome) bool {
 		switch o.State {
 		case Unreached:
 			return true
 		case Held:
-			return o.Code == "" && o.Until.IsZero()
+			return o.Code == "" && o.Until.IsZero() && !r.behindCGNAT(o.Target.Family())
 		case Refused:
 			return o.Code == CodeToken
 		default:
 			return false
 		}
 	})
+}
+
+// behindCGNAT reports whether a family is held since the provider translates.
+func (r Round) behindCGNAT(f Family) bool {
+	return slices.ContainsFunc(r.Holdings, func(h Holding) bool { return h.Family == f && h.Guard == CGNATGuard })
 }
 
 // askedToWait is the longest Retry-After that Cloudflare asked for.
@@ -150,6 +163,9 @@ func (r Round) askedToWait() (longest time.Duration) {
 		}
 	}
 	for _, o := range r.Outcomes {
+		note(o.Err)
+	}
+	for _, o := range r.WaysIn {
 		note(o.Err)
 	}
 	for _, rc := range r.Receipts {

@@ -44,6 +44,9 @@ func TestPace(t *testing.T) {
 	wrongClock.Conditions = []Condition{{Code: CodeClock}}
 	later := roundOf(Held)
 	later.Outcomes[0].Until = at(time.Hour)
+	translated := roundOf(Held)
+	translated.Outcomes[0].Target.Type = "A"
+	translated.Holdings = []Holding{{Family: IPv4, Decision: Wait, Guard: CGNATGuard}}
 	busy := &Error{Kind: Limited, RetryAfter: 90 * time.Second}
 	late := roundOf(Unreached)
 	late.Receipts = []Receipt{{Err: &Error{Kind: Limited, RetryAfter: time.Hour}}}
@@ -67,6 +70,7 @@ func TestPace(t *testing.T) {
 		{"Cloudflare could not be reached", pace{odd: 1}, roundOf(Unreached), 4 * time.Second},
 		{"Cloudflare could not be reached for some minutes", pace{odd: 20}, roundOf(Unreached), 20 * time.Second},
 		{"the token was refused", pace{odd: 1}, roundOf(Refused).because(CodeToken, nil), 4 * time.Second},
+		{"the provider translates: the schedule says when", pace{odd: 1, guarded: 1}, translated, 0},
 		{"a person has to mend it", pace{odd: 1}, roundOf(Refused).because(CodeCNAME, nil), 0},
 		{"contested until later", pace{}, later, 0},
 		{"the nameservers say something else", pace{}, roundOf(Contradicted), 0},

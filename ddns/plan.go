@@ -141,7 +141,7 @@ func (d differ) plan(found Found) (Outcome, []Change) {
 	holding := d.wishes.Holdings[t.Family()]
 	if holding.Decision != Publish {
 		o := d.outcome(Held, holding.Why)
-		o.Until, o.Hint = holding.Until, "what stands is kept; see who says what with: cfddns ip"
+		o.Until, o.Hint = holding.Until, cmp.Or(holding.Hint, "what stands is kept; see who says what with: cfddns ip")
 		return o, nil
 	}
 	if err := found.Missing[t.Name]; err != nil {

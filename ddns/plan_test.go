@@ -199,7 +199,7 @@ func TestPlanOfCNAMEs(t *testing.T) {
 			set:   func(s *sketch) { hopped("45.67.89.10")(s); s.wishes.Targets[0].Name = "key1._domainkey.example.com" },
 			state: ddns.Refused, code: ddns.CodeCNAME, why: "prove something to a service", hint: "by hand"},
 		{name: "a hop is named with the command that replaces it", given: newSketch(cname(duck)), set: func(s *sketch) { s.hop(duck, []string{"45.67.89.10"}, ddns.HopSeen{}) },
-			state: ddns.Refused, code: ddns.CodeCNAME, why: "a CNAME to myhome.duckdns.org (Duck DNS) stands here", hint: "set on_cname: replace for home.example.com, then run: cfddns once"},
+			state: ddns.Refused, code: ddns.CodeCNAME, why: "a CNAME to myhome.duckdns.org (Duck DNS) stands here", hint: "cfddns migrate home.example.com; or set on_cname: replace for home.example.com, then run: cfddns once"},
 		{name: "a hop that leads here is replaced, and takes over what was set", given: newSketch(rich), set: hopped("45.67.89.10"),
 			changes: []string{"replace home.example.com: CNAME myhome.duckdns.org proxied ttl 1 the house → A 45.67.89.10 proxied ttl 1 the house"}, state: ddns.Changed, why: "myhome.duckdns.org answers 45.67.89.10"},
 		{name: "upper case and a final dot are the same host", given: newSketch(cname("MyHome.DuckDNS.org.")), set: hopped("45.67.89.10"),
@@ -214,9 +214,9 @@ func TestPlanOfCNAMEs(t *testing.T) {
 		{name: "a hop that leads into the local network is refused", given: newSketch(cname(duck)), set: hopped("192.168.1.10"),
 			state: ddns.Refused, code: ddns.CodeCNAME, why: "leads elsewhere", hint: "make sure"},
 		{name: "a dark hop without evidence is refused", given: newSketch(cname(duck)), set: hopped(),
-			state: ddns.Refused, code: ddns.CodeCNAME, why: "does not answer (server misbehaving), and it was never seen to be this home", hint: "delete the CNAME by hand"},
+			state: ddns.Refused, code: ddns.CodeCNAME, why: "does not answer (server misbehaving), and it was never seen to be this home", hint: "cfddns migrate --apply --from myhome.duckdns.org home.example.com"},
 		{name: "a hop that was not asked is refused", given: newSketch(cname(duck)), set: func(s *sketch) { s.edit(replace) },
-			state: ddns.Refused, code: ddns.CodeCNAME, why: "was not asked yet", hint: "by hand"},
+			state: ddns.Refused, code: ddns.CodeCNAME, why: "was not asked yet", hint: "--from"},
 		{name: "a dark hop that last answered the home's address is replaced", given: newSketch(cname(duck)),
 			set: func(s *sketch) {
 				s.edit(replace)
@@ -232,7 +232,7 @@ func TestPlanOfCNAMEs(t *testing.T) {
 			set: func(s *sketch) {
 				s.edit(replace)
 				s.hop(duck, nil, ddns.HopSeen{Addresses: []netip.Addr{netip.MustParseAddr(stranger)}, At: planTime})
-			}, state: ddns.Refused, code: ddns.CodeCNAME, why: "does not answer", hint: "by hand"},
+			}, state: ddns.Refused, code: ddns.CodeCNAME, why: "does not answer", hint: "--from"},
 		{name: "A and AAAA replace a CNAME together, and it is deleted once", given: newSketch(cname(duck)), set: func(s *sketch) { s.both(); hopped("45.67.89.10")(s) },
 			changes: []string{"replace home.example.com: CNAME myhome.duckdns.org ttl 60 → A 45.67.89.10 ttl 60", "create home.example.com: nothing → AAAA 2a01:4f8:1:2::10 ttl 60"}, state: ddns.Changed},
 		{name: "an AAAA does not take the CNAME away from IPv4", given: newSketch(cname(duck)), set: func(s *sketch) { s.both(); hopped(home6)(s); s.wishes.Holdings[ddns.IPv4] = keep(ddns.IPv4) },

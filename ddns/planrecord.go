@@ -195,7 +195,7 @@ func (d differ) alias(cname Record, found Found, holding Holding) (Outcome, []Ch
 		o.Address = target
 		return o, nil
 	}
-	if other := d.otherKeeper(cname); other != "" {
+	if other := cmp.Or(d.otherKeeper(cname), foreignMark(cname.Comment, d.wishes.Owner)); other != "" {
 		return d.refused(CodeNotOurs, fmt.Sprintf("the CNAME here is marked %s; nothing was changed", other),
 			fmt.Sprintf("let %s give it up, or remove the name here", other)), nil
 	}
@@ -205,16 +205,16 @@ func (d differ) alias(cname Record, found Found, holding Holding) (Outcome, []Ch
 	}
 	if !d.target.ReplaceHop {
 		return d.refused(CodeCNAME, fmt.Sprintf("a CNAME to %s (%s) stands here; nothing was changed", target, service),
-			fmt.Sprintf("set on_cname: replace for %s, then run: cfddns once", d.target.Shown)), nil
+			fmt.Sprintf("see what would replace it with: cfddns migrate %s; or set on_cname: replace for %s, then run: cfddns once", d.target.Shown, d.target.Shown)), nil
 	}
-	state, evidence := d.wishes.Hops[target].state(d.home())
+	state, evidence := d.wishes.Hops[target].State(d.home())
 	switch state {
 	case HopElsewhere:
 		return d.refused(CodeCNAME, fmt.Sprintf("its CNAME leads elsewhere: %s, and the home is at %s; nothing was changed", evidence, holding.Address),
-			fmt.Sprintf("make sure that %s is this home; if it is, update it once, or delete the CNAME by hand", target)), nil
+			fmt.Sprintf("make sure that %s is this home; if it is, update it once, then run: cfddns migrate --apply %s", target, d.target.Shown)), nil
 	case HopDark:
 		return d.refused(CodeCNAME, fmt.Sprintf("its CNAME leads to a host nobody can ask: %s, and it was never seen to be this home; nothing was changed", evidence),
-			fmt.Sprintf("if %s is this home, delete the CNAME by hand and run: cfddns once", target)), nil
+			fmt.Sprintf("if %s is this home, say so: cfddns migrate --apply --from %s %s", target, target, d.target.Shown)), nil
 	case HopHere:
 	}
 	if d.losesIPv4(found) {

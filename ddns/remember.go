@@ -12,7 +12,7 @@ const refusalPause = time.Hour
 // Remember keeps what a round confirmed. A dry round leaves nothing.
 func Remember(past Past, round Round) Past {
 	past.Rounds++
-	past.Facts = round.Found
+	past.Facts, past.WAN = round.Found, round.WAN
 	if !slices.ContainsFunc(round.Verdicts, func(v Verdict) bool { return !v.full() }) {
 		past.FullAt = round.Started
 	}
@@ -51,6 +51,9 @@ func Remember(past Past, round Round) Past {
 
 // publishedBy reports whether a record is known to hold the address after the round.
 func (h Holding) publishedBy(round Round) bool {
+	if h.Decision == Publish && len(round.Outcomes) == 0 { // no name is kept: the ways in show it alone
+		return slices.ContainsFunc(round.WaysIn, func(o WayInOutcome) bool { return o.right() && slices.Contains(o.Addresses, Admit(h.Address)) })
+	}
 	return h.Decision == Publish && slices.ContainsFunc(round.Outcomes, func(o Outcome) bool {
 		holds := o.State == Right || o.State == Changed || o.State == Contradicted
 		return holds && o.Target.Family() == h.Family && o.Address == h.Address.String()

@@ -1,6 +1,7 @@
 package ddns
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/netip"
 	"time"
@@ -14,10 +15,12 @@ type Report struct {
 	TookMS     int64           `json:"took_ms"`
 	Trigger    Trigger         `json:"trigger"`
 	Verdicts   []VerdictReport `json:"verdicts"`
+	WAN        WANReport       `json:"wan"`
 	Hold       []HoldReport    `json:"hold"`
 	Targets    []TargetReport  `json:"targets"`
 	Changes    []ChangeReport  `json:"changes"`
 	Proofs     []ProofReport   `json:"proofs"`
+	WaysIn     []WayInReport   `json:"ways_in"`
 	Conditions []Condition     `json:"conditions"`
 	GapS       float64         `json:"gap_s"`
 	APICalls   int64           `json:"api_calls"`
@@ -42,6 +45,13 @@ type ObservationReport struct {
 	Error    string `json:"error"`
 }
 
+// WANReport is what is known of the router's other side, in JSON.
+type WANReport struct {
+	NAT     string `json:"nat"` // unknown, single, double, carrier, ds-lite, elsewhere
+	Address string `json:"address"`
+	Why     string `json:"why"`
+}
+
 // HoldReport is a holding in JSON.
 type HoldReport struct {
 	Family   string `json:"family"`
@@ -54,6 +64,14 @@ type TargetReport struct {
 	Zone  string      `json:"zone"`
 	Name  string      `json:"name"`
 	Type  string      `json:"type"`
+	State TargetState `json:"state"`
+	Why   string      `json:"why"`
+}
+
+// WayInReport is how a way in stands, in JSON.
+type WayInReport struct {
+	Name  string      `json:"name"`
+	Zone  string      `json:"zone"`
 	State TargetState `json:"state"`
 	Why   string      `json:"why"`
 }
@@ -98,7 +116,7 @@ type ProofReport struct {
 // Report turns the round into its JSON document. Lists are never null.
 func (r Round) Report() Report {
 	doc := Report{ID: r.ID, Started: r.Started.UTC().Truncate(time.Millisecond), TookMS: r.Took.Milliseconds(), Trigger: r.Trigger,
-		Verdicts: VerdictReports(r.Verdicts), Hold: []HoldReport{}, Targets: []TargetReport{}, Changes: []ChangeReport{}, Proofs: []ProofReport{},
+		Verdicts: VerdictReports(r.Verdicts), WAN: r.WAN.Report(), Hold: []HoldReport{}, Targets: []TargetReport{}, Changes: []ChangeReport{}, Proofs: []ProofReport{}, WaysIn: []WayInReport{},
 		Conditions: []Condition{}, GapS: r.Gap.Seconds(), APICalls: r.Calls, Exit: r.Exit()}
 	for _, c := range r.Conditions {
 		c.Since = c.Since.UTC().Truncate(time.Second)
@@ -115,6 +133,9 @@ func (r Round) Report() Report {
 	}
 	for _, rc := range r.Receipts {
 		doc.Changes = append(doc.Changes, rc.report())
+	}
+	for _, o := range r.WaysIn {
+		doc.WaysIn = append(doc.WaysIn, WayInReport{Name: o.Name, Zone: o.Zone, State: o.State, Why: o.Why})
 	}
 	for _, p := range r.Proofs {
 		doc.Proofs = append(doc.Proofs, ProofReport{Name: p.Target.Name, Type: p.Target.Type, By: p.By, Outcome: p.Outcome, Answer: p.Answer, Why: p.Why})
@@ -137,6 +158,11 @@ func VerdictReports(verdicts []Verdict) []VerdictReport {
 		docs = append(docs, doc)
 	}
 	return docs
+}
+
+// Report turns what is known of the WAN side into its JSON document.
+func (w WAN) Report() WANReport {
+	return WANReport{NAT: cmp.Or(string(w.NAT), "unknown"), Address: addressText(w.Address), Why: w.Why}
 }
 
 func (rc Receipt) report() ChangeReport {

@@ -21,13 +21,16 @@ type Round struct {
 	BrokenOff  bool // the program was ended in the middle: what was not heard says nothing
 	Again      bool // only the proof was asked for again; all else was told before
 	Verdicts   []Verdict
+	WAN        WAN
 	Holdings   []Holding // one for each verdict
 	Found      Found     // as it stands after the changes
 	Hops       map[string]Hop
 	Outcomes   []Outcome // one for each target
 	Receipts   []Receipt // one for each change
 	Proofs     []Proof
+	WaysIn     []WayInOutcome // one for each way in
 	LeftBehind []Condition
+	Beside     []Condition // of names that no target keeps
 	TokenEnd   TokenEnd
 	Conditions []Condition
 	Gap        time.Duration // how long visitors could have failed, at most; 0 if nothing changed
@@ -62,6 +65,8 @@ type Past struct {
 	Unproved []string
 	// SeenAt is when each family's address was last seen to be what is published.
 	SeenAt map[Family]time.Time
+	// WAN is what a witness last said. It is told, and holds nothing back.
+	WAN WAN
 }
 
 // Runner holds what all rounds of a configuration share.
@@ -71,18 +76,28 @@ type Runner struct {
 	API      API
 	Prover   Prover
 	Resolver Resolver
-	Rollback Rollback // nil: CNAMEs are not replaced
+	Witness  WANWitness // nil: nobody looks at the WAN side
+	Rollback Rollback   // nil: CNAMEs are not replaced
+	WaysIn   []KeptWayIn
+	Rules    RuleAPI // nil: no way in is kept
 	Owner    string
 	Drill    time.Duration
 	Recheck  time.Duration // facts older than this are read again
 	Timeout  time.Duration // of the asking
 	Assume   netip.Addr    // plan as if the vote had said so; zero: ask
+	Asked    []Verdict     // what the sources said a moment ago: they are not asked again
+	From     []string      // DDNS hosts that a person says are this home
+	Watch    bool          // also look at what no target keeps: hops, and addresses of this home
 	Dry      bool          // plan, and write nothing
 	Built    time.Time     // a clock before it is wrong; zero: not checked
 	Clock    func() time.Time
 	Calls    func() int64 // API calls made so far
+	// PublishShared writes A records although the provider translates.
+	PublishShared bool
 	// Keeping says why what must survive a restart cannot be kept; nil if it can.
 	Keeping func() error
+	// Before takes what speaks against a change, before it is written. Nil: nobody.
+	Before func(words []string)
 	// Applied takes what a round wrote before it is proved, with what is then to
 	// be remembered, so that a kill during the proof loses nothing. Nil: nobody.
 	Applied func(Round, Past)
@@ -97,6 +112,12 @@ func (r *Runner) Round(ctx context.Context, trigger Trigger, past Past) (Round, 
 	return r.round(ctx, ctx, trigger, past)
 }
 
+// RoundUntil is Round with a context of its own for the proof: when that ends
+// the round goes on without it.
+func (r *Runner) RoundUntil(ctx, patience context.Context, trigger Trigger, past Past) (Round, Past) {
+	return r.round(ctx, patience, trigger, past)
+}
+
 // round is Round with a context of its own for the proof, which a newer change ends.
 func (r *Runner) round(ctx, patience context.Context, trigger Trigger, past Past) (Round, Past) {
 	now, began, calls := r.Clock(), time.Now(), r.Calls()
@@ -108,16 +129,21 @@ func (r *Runner) round(ctx, patience context.Context, trigger Trigger, past Past
 	seen := r.observeAndLook(asking, ctx, trigger, past, now)                            // observe + look
 	round.Verdicts, round.Found = seen.verdicts, seen.found                              // → vote
 	round.Hops, past.Memory.Hops = seen.hops, seen.answered                              //
-	round.Holdings, past.Memory = r.hold(round.Verdicts, round.Found, past.Memory, now)  // → hold
+	round.WAN = r.beforeWrite(seen, now)                                                 //
+	round.Holdings, past.Memory = r.hold(round, past.Memory, now)                        // → hold
 	plan := Diff(r.wishes(round), round.Found, past.Memory, now)                         // → plan
+	r.firstContact(round, plan, past)                                                    //
 	round.Outcomes, round.Receipts, round.Found = r.apply(ctx, plan, round, past.Memory) // → apply
 	round.Gap = gap(round, past, r.Clock())                                              //
+	round.WaysIn, past.Memory = r.keepWaysIn(ctx, round, past.Memory, now)               //
 	r.applied(round, past)                                                               //
 	round.Proofs = r.Prover.Verify(patience, r.claims(round, due(round, past)))          // → verify
 	round.Outcomes = contradict(round.Outcomes, round.Proofs)                            //
 	round.LeftBehind = r.leftBehind(ctx, round, past.Memory)                             //
+	round.Hops, past.Memory.Hops = r.watchHops(ctx, round, past.Memory.Hops)             //
+	round.Beside = r.beside(round, past.Memory)                                          //
 	round.TokenEnd = r.tokenEnd(ctx, round.Found, past.Memory.Token, now)                //
-	round.Verdicts = seen.late()                                                         //
+	round.Verdicts, round.WAN = r.late(seen, past.WAN, now)                              //
 	round.Conditions = r.assess(round, past.Memory.Raised)                               // → assess
 	round.Took, round.Calls, round.BrokenOff = time.Since(began), r.Calls()-calls, ctx.Err() != nil
 	return round, Remember(past, round)
@@ -139,6 +165,7 @@ type sight struct {
 	answered  map[string]HopSeen // what each hop last answered
 	verdicts  []Verdict
 	inquiries []*inquiry // still open, one for each verdict; nil if nobody was asked
+	wan       *wanInquiry
 }
 
 // observeAndLook asks the sources and reads the records at the same time, and
@@ -150,11 +177,16 @@ func (r *Runner) observeAndLook(asking, looking context.Context, trigger Trigger
 	working.Go(func() {
 		s.found = Look(looking, r.API, r.names(), past.Facts, r.Recheck, now)
 		close(looked)
-		s.hops, s.answered = WatchHops(looking, r.Resolver, r.Targets, s.found, past.Memory.Hops, now)
+		s.hops, s.answered = r.AskHops(looking, hopTargets(r.Targets, s.found), past.Memory.Hops, now)
 	})
-	if r.Assume.IsValid() {
+	if !r.Assume.IsValid() {
+		s.wan = r.askWAN(looking, trigger, past, now)
+	}
+	if r.Assume.IsValid() || r.Asked != nil {
 		working.Wait()
-		s.verdicts = r.assumed()
+		if s.verdicts = r.Asked; r.Assume.IsValid() {
+			s.verdicts = r.assumed()
+		}
 		return s
 	}
 	for i, roster := range r.Rosters {
@@ -196,16 +228,18 @@ const fullEvery = 24 * time.Hour
 
 // late gives the stragglers a moment to show dissent, and ends the asking. What they say
 // is shown and remembered of them; it cannot change what was decided.
-func (s sight) late() []Verdict {
+func (r *Runner) late(s sight, before WAN, now time.Time) ([]Verdict, WAN) {
 	verdicts := slices.Clone(s.verdicts)
+	var found []WANFinding
 	var closing sync.WaitGroup
+	closing.Go(func() { found = s.wan.end(lateMoment) })
 	for i, q := range s.inquiries {
 		if q != nil {
 			closing.Go(func() { verdicts[i].Observations = sorted(q.close(lateMoment)) })
 		}
 	}
 	closing.Wait()
-	return verdicts
+	return verdicts, r.judge(verdicts, found, now).orStanding(before, now)
 }
 
 // lateMoment is what stragglers get after everything was done.
@@ -230,11 +264,11 @@ func (r *Runner) assumed() []Verdict {
 }
 
 // hold decides for each family what is done about its verdict.
-func (r *Runner) hold(verdicts []Verdict, found Found, m Memory, now time.Time) ([]Holding, Memory) {
-	holdings := make([]Holding, len(verdicts))
-	for i, v := range verdicts {
+func (r *Runner) hold(round Round, m Memory, now time.Time) ([]Holding, Memory) {
+	holdings := make([]Holding, len(round.Verdicts))
+	for i, v := range round.Verdicts {
 		var fm FamilyMemory
-		holdings[i], fm = Hold(v, publishedIn(found, r.Targets, v.Family, m), m.Of(v.Family), now)
+		holdings[i], fm = Hold(v, publishedIn(round.Found, r.Targets, v.Family, m), round.WAN, m.Of(v.Family), now)
 		m = m.with(v.Family, fm)
 	}
 	return holdings, m

@@ -155,6 +155,7 @@ func TestACNAMEIsReplacedWithEvidence(t *testing.T) {
 	if diff := cmp.Diff([]string{"cname www.example.com"}, codes(round)); diff != "" || len(h.past.Memory.Hops) != 1 {
 		t.Errorf("%s, hops %+v", diff, h.past.Memory.Hops)
 	}
+	h.world.Pass(time.Hour)   // resolvers forget
 	h.world.SetDuckDNS(false) // the address moves while Duck DNS is dark: only what was seen before can tell
 	h.move(homeB)
 	h.want(h.round(), ddns.ExitRefused, ddns.Refused)

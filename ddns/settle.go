@@ -97,3 +97,23 @@ func concluded(o Outcome, rc Receipt) Outcome {
 	}
 	return o
 }
+
+// Records reads what stands at the names.
+func (r *Runner) Records(ctx context.Context, names []string) Found {
+	return Look(ctx, r.API, names, Found{}, 0, r.Clock())
+}
+
+// Write sends changes that no target wants, such as those of a way back, and
+// settles by reading what came of them.
+func (r *Runner) Write(ctx context.Context, changes []Change, found Found) ([]Receipt, Found) {
+	made, found := Apply(ctx, r.API, r.Rollback, changes, found, true)
+	if slices.ContainsFunc(made, func(rc Receipt) bool { return rc.State == Doubtful }) {
+		names := make([]string, len(changes))
+		for i, c := range changes {
+			names[i] = c.Target.Name
+		}
+		found = Look(ctx, r.API, slices.Compact(slices.Sorted(slices.Values(names))), found, r.Recheck, r.Clock())
+		made = settleDoubt(made, found)
+	}
+	return made, found
+}

@@ -20,6 +20,7 @@ const (
 	viaDNS
 	viaDNSOverTCP
 	viaInterface
+	viaRouter
 	viaCommand
 )
 
@@ -49,6 +50,8 @@ func (k kind) traits() traits {
 		return traits{ddns.Plain, "dns", 791, 2 * time.Second}
 	case viaInterface:
 		return traits{ddns.Witness, "interface", 0, time.Second}
+	case viaRouter:
+		return traits{ddns.Witness, "router", 1800, 3 * time.Second}
 	default: // viaCommand
 		return traits{ddns.Plain, "command", 0, 3 * time.Second}
 	}

@@ -59,6 +59,7 @@ type fetching struct {
 	url   string
 	agent string
 	kind  string // media type of the body sent and of the one wanted; empty for text
+	soap  string // SOAPAction, if the body is a call of that kind
 	body  []byte
 	limit int // longest body taken, in bytes
 }
@@ -85,6 +86,9 @@ func fetch(ctx context.Context, world ddns.World, family ddns.Family, f fetching
 	if f.kind != "" {
 		request.Header.Set("Accept", f.kind)
 		request.Header.Set("Content-Type", f.kind)
+	}
+	if f.soap != "" {
+		request.Header.Set("SOAPAction", f.soap)
 	}
 	var server netip.Addr // written by the dial, read once there is an answer
 	dial := func(context.Context, string, string) (net.Conn, error) {

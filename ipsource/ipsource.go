@@ -10,7 +10,9 @@
 //   - https.go, trace.go, dns.go, stun.go, interface.go and command.go are the
 //     ways to ask, one a file; each has a strict parser that takes one address
 //     and nothing else. An answer is never searched for something that looks
-//     like an address.
+//     like an address;
+//   - router.go asks the router of the home, which explains and never votes;
+//     gateway.go finds it, and hops.go those behind it.
 //
 // Every question opens a fresh connection: the mapping of a NAT router outlives
 // a change of the line, and a kept socket can report the old address for ever.

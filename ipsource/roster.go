@@ -18,6 +18,9 @@ type Config struct {
 	Bind     string        // address or interface of this machine to ask from; empty is any
 	Version  string        // of this program, for the User-Agent
 
+	// Router is asked by {router: auto}.
+	Router Router
+
 	// Candidate names the address for IPv6; nil means that of the kernel (see
 	// the function Candidate), or Bind.
 	Candidate func() (netip.Addr, error)
@@ -128,7 +131,7 @@ func (c Config) sharedVoices(family ddns.Family) (warnings []string) {
 	members, _ := c.members(family)
 	first := map[string]string{}
 	for _, e := range members {
-		if e.kind == viaInterface {
+		if e.kind == viaInterface || e.kind == viaRouter {
 			continue
 		}
 		if other, ok := first[e.operator]; ok {
@@ -149,7 +152,7 @@ func (c Config) roster(family ddns.Family, world ddns.World) ddns.Roster {
 	for _, e := range members {
 		s := c.source(e, family, from)
 		if alone && s.Class == ddns.Witness {
-			s.Class = ddns.Plain // it holds the address itself, and nobody else is asked
+			s.Class = ddns.Plain // it, or this home's router, holds the address itself, and nobody else is asked
 		}
 		s.Name = unique(s.Name, r.Members)
 		r.Members = append(r.Members, s)
@@ -206,8 +209,8 @@ func (c Config) source(e entry, family ddns.Family, from vantage) ddns.Source {
 		Name: e.name, Operator: e.operator, Class: t.class, Transport: t.transport, Cost: t.cost,
 		Ask: func(ctx context.Context, family ddns.Family) (netip.Addr, error) {
 			return bounded(ctx, t.limit, func(ctx context.Context) (netip.Addr, error) {
-				if e.kind == viaInterface || e.kind == viaCommand {
-					return a.ask(ctx, nil, family) // neither leaves this machine by our hand
+				if e.kind == viaInterface || e.kind == viaRouter || e.kind == viaCommand {
+					return a.ask(ctx, nil, family) // none of them asks a server out there
 				}
 				return from.ask(ctx, a, family)
 			})
@@ -228,6 +231,8 @@ func (c Config) asker(e entry, family ddns.Family) asker {
 		return stunServer{address: asked}
 	case viaInterface:
 		return ownInterface{name: asked}
+	case viaRouter:
+		return c.Router
 	case viaCommand:
 		return command{args: e.command}
 	default:

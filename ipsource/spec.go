@@ -30,9 +30,10 @@ type Spec struct {
 	STUN      string   // HOST:PORT
 	Command   []string // program and arguments; it prints the address
 	Interface string   // name of an interface of this machine
+	Router    string   // "auto": the router of the default route; IPv4 only
 
 	// Operator is who runs the source, its CDN counted in: all sources of one
-	// operator are one voice. Needed for all but Name and Interface.
+	// operator are one voice. Needed for all but Name, Interface and Router.
 	Operator string
 }
 
@@ -48,11 +49,15 @@ type DNS struct {
 func (s Spec) entry() (entry, error) {
 	switch n := s.kinds(); {
 	case n == 0:
-		return entry{}, errors.New("empty source: want a name of the catalogue, or one of https, dns, stun, command, interface")
+		return entry{}, errors.New("empty source: want a name of the catalogue, or one of https, dns, stun, command, interface, router")
 	case n > 1:
-		return entry{}, errors.New("source of several kinds: want one of name, https, dns, stun, command, interface; make each an entry of its own")
+		return entry{}, errors.New("source of several kinds: want one of name, https, dns, stun, command, interface, router; make each an entry of its own")
 	case s.Name != "":
 		return s.named()
+	case s.Router != "" && s.Router != "auto":
+		return entry{}, fmt.Errorf("router: %q is not known: write auto, which is the router of the default route", s.Router)
+	case s.Router != "":
+		return entry{name: "router", operator: "this router", kind: viaRouter, ipv4: s.Router}, nil
 	case s.Interface != "":
 		return entry{name: s.Interface, operator: "this machine", kind: viaInterface, ipv4: s.Interface, ipv6: s.Interface}, nil
 	}
@@ -74,7 +79,7 @@ func (s Spec) entry() (entry, error) {
 // kinds counts the ways to ask that are set.
 func (s Spec) kinds() int {
 	n := 0
-	for _, set := range []bool{s.Name != "", s.HTTPS != "", s.DNS != nil, s.STUN != "", len(s.Command) > 0, s.Interface != ""} {
+	for _, set := range []bool{s.Name != "", s.HTTPS != "", s.DNS != nil, s.STUN != "", len(s.Command) > 0, s.Interface != "", s.Router != ""} {
 		if set {
 			n++
 		}
@@ -254,7 +259,7 @@ func (e entry) host() string {
 func (e entry) hosts() (hosts []string) {
 	for _, family := range ddns.Families {
 		asked := e.at(family)
-		if asked == "" || e.kind == viaInterface || e.kind == viaCommand {
+		if asked == "" || e.kind == viaInterface || e.kind == viaRouter || e.kind == viaCommand {
 			continue
 		}
 		if u, err := url.Parse(asked); err == nil && u.Host != "" {

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ const (
 	effectUsage    = "usage"
 	effectSettings = "settings"
 	effectRules    = "rules"
+	effectEvents   = "analytics"
 	effectAccounts = "accounts"
 	effectUser     = "user"
 	effectIPs      = "ips"
@@ -41,6 +43,7 @@ type endpoint struct {
 
 func endpoints() []endpoint {
 	const zone, dns = "/zones/{zone}", "/zones/{zone}/dns_records"
+	const entrypoint = zone + "/rulesets/phases/{phase}/entrypoint"
 	return []endpoint{
 		{"GET", "/zones", effectZones, false, (*Sandbox).listZones},
 		{"GET", zone, effectZones, false, (*Sandbox).getZone},
@@ -55,7 +58,17 @@ func endpoints() []endpoint {
 		{"GET", zone + "/settings/{setting}", effectSettings, false, (*Sandbox).getSetting},
 		{"PATCH", zone + "/settings/{setting}", effectSettings, false, (*Sandbox).patchSetting},
 		{"GET", zone + "/pagerules", effectRules, false, (*Sandbox).listNone},
-		{"GET", zone + "/rulesets", effectRules, false, (*Sandbox).listNone},
+		{"GET", zone + "/rulesets", effectRules, false, (*Sandbox).listRulesets},
+		{"POST", zone + "/rulesets", effectRules, false, (*Sandbox).createRuleset},
+		{"GET", entrypoint, effectRules, false, (*Sandbox).getEntrypoint},
+		{"PUT", entrypoint, effectRules, false, (*Sandbox).putEntrypoint},
+		{"GET", zone + "/rulesets/{ruleset}", effectRules, false, (*Sandbox).getRuleset},
+		{"PUT", zone + "/rulesets/{ruleset}", effectRules, false, (*Sandbox).putRuleset},
+		{"DELETE", zone + "/rulesets/{ruleset}", effectRules, false, (*Sandbox).deleteRuleset},
+		{"POST", zone + "/rulesets/{ruleset}/rules", effectRules, false, (*Sandbox).createRule},
+		{"PATCH", zone + "/rulesets/{ruleset}/rules/{rule}", effectRules, false, (*Sandbox).patchRule},
+		{"DELETE", zone + "/rulesets/{ruleset}/rules/{rule}", effectRules, false, (*Sandbox).deleteRule},
+		{"POST", "/graphql", effectEvents, false, (*Sandbox).graphQL},
 		{"GET", "/user/tokens/verify", effectVerify, false, (*Sandbox).verifyUserToken},
 		{"GET", "/accounts/{account}/tokens/verify", effectVerify, false, (*Sandbox).verifyAccountToken},
 		{"GET", "/accounts", effectAccounts, false, (*Sandbox).listAccounts},
@@ -78,6 +91,8 @@ type answer struct {
 	messages []message
 	refusal  *refusal
 	after    time.Duration // Retry-After, of a 429
+	status   int           // HTTP; 0 means that of the refusal, else 200
+	bare     any           // sent instead of the envelope, if there is one
 }
 
 type message struct {
@@ -152,6 +167,14 @@ func (s *Sandbox) endpointHandler(e endpoint) http.HandlerFunc {
 	}
 }
 
+// refuse words a refusal as the endpoint does.
+func (e endpoint) refuse(a answer) answer {
+	if e.effect == effectEvents {
+		a.status, a.bare = a.refusal.status, graphQLError(a.refusal.message)
+	}
+	return a
+}
+
 // maxBody is the largest request that is read: a batch of 3,500 records fits.
 const maxBody = 16 << 20
 
@@ -163,12 +186,12 @@ func (s *Sandbox) allowed(header http.Header, e endpoint, r *http.Request) answe
 	}
 	value, refused := credentials(r)
 	if refused != nil {
-		return answer{refusal: refused}
+		return e.refuse(answer{refusal: refused})
 	}
 	t, room, refused := s.admit(value, e, r, c.now)
 	room.writeTo(header)
 	if refused != nil {
-		return answer{refusal: refused, after: room.wait()}
+		return e.refuse(answer{refusal: refused, after: room.wait()})
 	}
 	c.token = t
 	return e.answer(s, c)
@@ -199,10 +222,19 @@ func write(w http.ResponseWriter, a answer) {
 	if e.Messages == nil {
 		e.Messages = []message{}
 	}
+	status = cmp.Or(a.status, status)
+	if status == http.StatusNoContent {
+		w.WriteHeader(status)
+		return
+	}
+	var whole any = e
+	if a.bare != nil {
+		whole = a.bare
+	}
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(e); err != nil {
+	if err := encoder.Encode(whole); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

@@ -16,6 +16,7 @@ type token struct {
 	value    string
 	disabled bool
 	readOnly bool
+	may      []string  // permissions, such as "dns:edit"; nil = all
 	zones    []string  // names; nil = all
 	expires  time.Time // zero = never
 	window   time.Time // when the current window of the rate limit began
@@ -47,6 +48,38 @@ func (t *token) ofAccount() bool { return strings.HasPrefix(t.value, "cfat_") }
 
 func (t *token) allowsZone(name string) bool {
 	return t.zones == nil || slices.Contains(t.zones, name)
+}
+
+// tokenPermissions are those that a token may have. One to edit allows to read.
+// https://developers.cloudflare.com/fundamentals/api/reference/permissions/
+func tokenPermissions() []string {
+	return []string{"zone:read", "dns:read", "dns:edit", "settings:read", "settings:edit", "waf:read", "waf:edit", "analytics:read"}
+}
+
+// allows reports whether a token may make a call.
+func (t *token) allows(e endpoint, method string) bool {
+	reads := method == http.MethodGet || method == http.MethodHead || e.effect == effectEvents
+	if t.readOnly && !reads {
+		return false
+	}
+	var about string
+	switch e.effect {
+	case effectZones:
+		about = "zone"
+	case effectList, effectUsage, effectCreate, effectEdit, effectDelete, effectBatch:
+		about = "dns"
+	case effectSettings:
+		about = "settings"
+	case effectRules:
+		about = "waf"
+	case effectEvents:
+		about = "analytics"
+	}
+	oneZone := e.effect == effectZones && e.path != "/zones" // any permission for the zone shows the zone
+	if t.may == nil || about == "" || oneZone {
+		return true
+	}
+	return slices.Contains(t.may, about+":edit") || reads && slices.Contains(t.may, about+":read")
 }
 
 // globalKey is the form of a user's Global API Key, which comes with an e-mail
@@ -100,7 +133,7 @@ func (s *Sandbox) admit(value string, e endpoint, r *http.Request, now time.Time
 		// A token that was switched off may still ask what became of it.
 	case t.status(now) != "active":
 		return token{}, room, badToken(e, r)
-	case t.readOnly && r.Method != http.MethodGet && r.Method != http.MethodHead:
+	case !t.allows(e, r.Method):
 		return token{}, room, refuse(http.StatusForbidden, 10000, "Authentication error")
 	}
 	return *t, room, nil
@@ -112,7 +145,7 @@ func badToken(e endpoint, r *http.Request) *refusal {
 	switch {
 	case e.effect == effectVerify:
 		return refuse(http.StatusUnauthorized, 1000, "Invalid API Token")
-	case strings.Contains(r.URL.Path, "/dns_records"):
+	case strings.Contains(r.URL.Path, "/dns_records"), e.effect == effectEvents:
 		return refuse(http.StatusUnauthorized, 10000, "Authentication error")
 	}
 	return refuse(http.StatusForbidden, 9109, "Invalid access token")

@@ -16,7 +16,7 @@ type recordView struct {
 	PrivateRouting    bool            `json:"private_routing,omitempty"`
 	TTL               int             `json:"ttl"`
 	Settings          json.RawMessage `json:"settings"`
-	Meta              struct{}        `json:"meta"`
+	Meta              recordMeta      `json:"meta"`
 	Comment           string          `json:"comment"`
 	Tags              []string        `json:"tags"`
 	CreatedOn         string          `json:"created_on"`
@@ -54,24 +54,24 @@ func showRecords(records []*record) []recordView {
 	return views
 }
 
-// recordsOf returns the records of a call's zone, which stay as they are
+// recordsOf returns a call's zone with its records, which stay as they are
 // however the zone changes.
-func (s *Sandbox) recordsOf(c *call) ([]*record, plan, error) {
+func (s *Sandbox) recordsOf(c *call) (zone, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	z, err := s.zone(c)
 	if err != nil {
-		return nil, plan{}, err
+		return zone{}, err
 	}
-	p, _ := planNamed(z.Plan)
-	return z.Records, p, nil
+	return *z, nil
 }
 
 func (s *Sandbox) listRecords(c *call) answer {
-	all, _, err := s.recordsOf(c)
+	z, err := s.recordsOf(c)
 	if err != nil {
 		return failed(err)
 	}
+	all := z.Records
 	query := c.URL.Query()
 	p, err := readPaging(query, pageLimits{usual: 100, least: 1, most: 5_000_000})
 	if err != nil {
@@ -91,11 +91,15 @@ func (s *Sandbox) listRecords(c *call) answer {
 		return failed(err)
 	}
 	page, info := cut(found, p)
-	return answer{result: showRecords(page), info: info}
+	views := showRecords(page)
+	if query.Get("include_shadow_metadata") == "true" {
+		showShadows(views, all, z.Name)
+	}
+	return answer{result: views, info: info}
 }
 
 func (s *Sandbox) getRecord(c *call) answer {
-	all, _, err := s.recordsOf(c)
+	z, err := s.recordsOf(c)
 	if err != nil {
 		return failed(err)
 	}
@@ -103,7 +107,7 @@ func (s *Sandbox) getRecord(c *call) answer {
 	if !identifier.MatchString(id) {
 		return s.noRoute(c)
 	}
-	for _, r := range all {
+	for _, r := range z.Records {
 		if r.ID == id {
 			return answer{result: showRecord(r)}
 		}
@@ -112,11 +116,12 @@ func (s *Sandbox) getRecord(c *call) answer {
 }
 
 func (s *Sandbox) getUsage(c *call) answer {
-	all, p, err := s.recordsOf(c)
+	z, err := s.recordsOf(c)
 	if err != nil {
 		return failed(err)
 	}
-	return answer{result: map[string]int{"record_quota": p.records, "record_usage": len(all)}}
+	p, _ := planNamed(z.Plan)
+	return answer{result: map[string]int{"record_quota": p.records, "record_usage": len(z.Records)}}
 }
 
 // change runs one transaction on a call's zone, and keeps what it did if it

@@ -64,19 +64,30 @@ func showTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0
 
 func (s *Sandbox) showZone(z *zone, t token) zoneView {
 	p, _ := planNamed(z.Plan)
-	permissions := []string{"#zone:read", "#zone_settings:read", "#dns_records:read"}
-	if !t.readOnly {
-		permissions = append(permissions, "#zone_settings:edit", "#dns_records:edit")
-	}
 	created := showTime(z.Created)
 	return zoneView{
-		ID: z.ID, Name: z.Name, Status: z.Status, Paused: z.Paused, Type: "full",
+		ID: z.ID, Name: z.Name, Status: z.Status, Paused: z.Paused, Type: z.Type,
 		NameServers: z.NameServers, ModifiedOn: created, CreatedOn: created, ActivatedOn: created,
 		Meta: zoneMeta{Step: 2, PageRuleQuota: 3}, Owner: party{Type: "user"},
 		Account:     accountName{ID: s.account, Name: accountTitle},
-		Permissions: permissions,
+		Permissions: t.shown(),
 		Plan:        zonePlan{ID: idOf("plan " + p.title), Name: p.title, LegacyID: cmp.Or(z.Plan, "free")},
 	}
+}
+
+// shown are the permissions of a token as a zone shows them.
+func (t token) shown() []string {
+	names := strings.NewReplacer("dns:", "dns_records:", "settings:", "zone_settings:")
+	list := []string{}
+	for _, permission := range tokenPermissions() {
+		about, does, _ := strings.Cut(permission, ":")
+		implied := does == "read" && slices.Contains(t.may, about+":edit")
+		granted := t.may == nil || implied || slices.Contains(t.may, permission)
+		if granted && (does == "read" || !t.readOnly) {
+			list = append(list, "#"+names.Replace(permission))
+		}
+	}
+	return list
 }
 
 // listZones answers GET /zones.

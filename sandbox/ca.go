@@ -67,7 +67,10 @@ func newTemplate(name string) (*x509.Certificate, error) {
 
 // certificate makes a certificate for hosts, which are DNS names (wildcards
 // too) or addresses. The first is its common name.
-func (c *ca) certificate(hosts ...string) (tls.Certificate, error) {
+func (c *ca) certificate(hosts ...string) (tls.Certificate, error) { return c.sign(0, hosts...) }
+
+// sign makes a certificate that is valid for good, or ended some time ago.
+func (c *ca) sign(left time.Duration, hosts ...string) (tls.Certificate, error) {
 	if len(hosts) == 0 {
 		return tls.Certificate{}, fmt.Errorf("making a certificate: no host named")
 	}
@@ -78,6 +81,10 @@ func (c *ca) certificate(hosts ...string) (tls.Certificate, error) {
 	template, err := newTemplate(hosts[0])
 	if err != nil {
 		return tls.Certificate{}, err
+	}
+	if left < 0 {
+		template.NotAfter = time.Now().Add(left)
+		template.NotBefore = template.NotAfter.AddDate(0, -1, 0)
 	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
@@ -109,6 +116,12 @@ func (c *ca) certificateFor(host string) (*tls.Certificate, error) {
 	}
 	c.issued[host] = cert
 	return &cert, nil
+}
+
+// expired makes a certificate of one host that ended yesterday.
+func (c *ca) expired(host string) (*tls.Certificate, error) {
+	cert, err := c.sign(-24*time.Hour, host)
+	return &cert, err
 }
 
 // PEM returns the authority's certificate, for a client's list of roots.

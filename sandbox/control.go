@@ -13,40 +13,6 @@ import (
 	"time"
 )
 
-const controlHelp = `The world of this sandbox, as JSON over HTTP.
-
-GET    /world      all records, the API calls made, addresses, switches, faults
-POST   /wan        {"ipv4":"45.67.89.11","ipv6":""}   the home's addresses; "" takes a family away, absent keeps it
-POST   /duckdns    {"up":false}                       takes Duck DNS down, or brings it back
-POST   /security   {"under_attack":true}              switches Under Attack mode
-POST   /faults     {"on":"batch","do":"500","value":"","times":1}   one, or a list of them; times 0 = until cleared
-DELETE /faults     makes everything well again
-POST   /tokens     {"value":"","status":"active","read_only":false,"zones":["example.com"],"expires_on":"2030-01-01T00:00:00Z"}
-                   what a token may do; value "" is the sandbox's own, another is added; zones absent = all
-
-on: api (any call of the API); zones, list, create, edit, delete, batch, verify, usage, settings, rules, accounts,
-    user, ips (those calls); dns (the nameservers); edge; origin; duckdns; echo:NAME (NAME as in the first line)
-do, everywhere:
-    500            an error of the server; of DNS, SERVFAIL
-    429            too many calls (value = seconds of Retry-After); of DNS, REFUSED; of STUN, an error
-    hang           no answer
-    drop           the connection is cut before anything is done
-    html           an error page of the edge, 502
-    done-but-500   done, and reported as failed; of what only reads, the same as 500
-    lie            value = what is said: an address on dns and duckdns, anything on echo:NAME;
-                   a page of somebody else on the others
-    portal         the page of a hotel's network, 200
-    huge           a body without end
-    Where an answer has no pages, as in DNS, html, portal and huge are SERVFAIL, and silence in STUN.
-do, in some places:
-    done-but-drop  api and its calls: done, and the answer lost
-    refused        dns: REFUSED
-    refuse         origin: the connection is refused
-    challenge      edge, echo:NAME: a puzzle for browsers
-    redirect       edge, echo:NAME: to a login page
-    twice, private, wrong-family   echo:NAME: two addresses, a private one, one of the other family
-`
-
 // control is what tests and people change the world with.
 func (s *Sandbox) control() http.Handler {
 	mux := http.NewServeMux()
@@ -55,10 +21,16 @@ func (s *Sandbox) control() http.Handler {
 	})
 	mux.HandleFunc("GET /world", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.world()) })
 	mux.HandleFunc("POST /wan", order(s.orderWAN))
+	mux.HandleFunc("POST /router", order(s.orderRouter))
 	mux.HandleFunc("POST /duckdns", order(s.orderDuckDNS))
 	mux.HandleFunc("POST /security", order(s.orderSecurity))
 	mux.HandleFunc("POST /faults", order(s.orderFaults))
 	mux.HandleFunc("POST /tokens", order(s.orderToken))
+	mux.HandleFunc("POST /home", order(s.orderHome))
+	mux.HandleFunc("POST /zones", order(s.orderZone))
+	mux.HandleFunc("POST /history", order(s.orderHistory))
+	mux.HandleFunc("POST /status", order(s.orderStatus))
+	mux.HandleFunc("POST /resolvers", order(s.orderResolvers))
 	mux.HandleFunc("DELETE /faults", func(w http.ResponseWriter, _ *http.Request) {
 		s.ClearFaults()
 		reply(w, http.StatusOK, done{OK: true})
@@ -169,30 +141,6 @@ func (s *Sandbox) orderWAN(o wanOrder) error {
 	return nil
 }
 
-type duckOrder struct {
-	Up *bool `json:"up"`
-}
-
-func (s *Sandbox) orderDuckDNS(o duckOrder) error {
-	if o.Up == nil {
-		return errors.New("up is missing; give true or false")
-	}
-	s.SetDuckDNS(*o.Up)
-	return nil
-}
-
-type securityOrder struct {
-	UnderAttack *bool `json:"under_attack"`
-}
-
-func (s *Sandbox) orderSecurity(o securityOrder) error {
-	if o.UnderAttack == nil {
-		return errors.New("under_attack is missing; give true or false")
-	}
-	s.SetUnderAttack(*o.UnderAttack)
-	return nil
-}
-
 // faultsOrder is one fault or a list of them.
 type faultsOrder []Fault
 
@@ -221,38 +169,23 @@ func (s *Sandbox) orderFaults(faults faultsOrder) error {
 	return nil
 }
 
-// check tells whether a fault is one that the sandbox can play.
-func (f Fault) check() error {
-	ways := faultsOn(f.On)
-	switch {
-	case ways == nil:
-		return fmt.Errorf("fault on %q: there is no such thing here; GET / lists them", f.On)
-	case !slices.Contains(ways, f.Do):
-		return fmt.Errorf("fault on %s: it cannot do %q; it can do %s", f.On, f.Do, strings.Join(ways, ", "))
-	case f.Times < 0:
-		return fmt.Errorf("fault on %s: times is %d; give 0 (until cleared) or more", f.On, f.Times)
-	}
-	_, err := netip.ParseAddr(f.Value)
-	switch {
-	case f.Do != "lie":
-	case strings.HasPrefix(f.On, "echo:") && f.Value == "":
-		return fmt.Errorf("fault on %s: there is no lie; give it as value", f.On)
-	case (f.On == "dns" || f.On == "duckdns") && err != nil:
-		return fmt.Errorf("fault on %s: the lie %q is not an address", f.On, f.Value)
-	}
-	return nil
-}
-
 type tokenOrder struct {
 	Value     string    `json:"value"`
 	Status    string    `json:"status"`
 	ReadOnly  bool      `json:"read_only"`
 	Zones     []string  `json:"zones"`
 	ExpiresOn time.Time `json:"expires_on"`
+	// Permissions that it has; nil means all.
+	Permissions []string `json:"permissions"`
 }
 
 func (s *Sandbox) orderToken(o tokenOrder) error {
-	t := token{value: o.Value, readOnly: o.ReadOnly, zones: o.Zones, expires: o.ExpiresOn}
+	t := token{value: o.Value, readOnly: o.ReadOnly, zones: o.Zones, expires: o.ExpiresOn, may: o.Permissions}
+	for _, permission := range o.Permissions {
+		if !slices.Contains(tokenPermissions(), permission) {
+			return fmt.Errorf("permissions: %q is none; give some of %s", permission, strings.Join(tokenPermissions(), ", "))
+		}
+	}
 	if t.value == "" {
 		t.value = s.token
 	}
@@ -283,7 +216,10 @@ func (s *Sandbox) orderToken(o tokenOrder) error {
 type worldView struct {
 	WAN      WANInfo                 `json:"wan"`
 	Records  map[string][]recordView `json:"records"` // by zone
+	Rules    map[string][]ruleView   `json:"rules"`   // by zone
+	Events   int                     `json:"events"`  // of security, so far
 	Calls    map[string]int          `json:"calls"`   // by effect
+	Router   RouterState             `json:"router"`
 	DuckDNS  duckView                `json:"duckdns"`
 	Security securityView            `json:"security"`
 	Faults   []Fault                 `json:"faults"`
@@ -296,6 +232,7 @@ type duckView struct {
 
 type securityView struct {
 	UnderAttack bool `json:"under_attack"`
+	Defences
 }
 
 func (s *Sandbox) world() worldView {
@@ -303,14 +240,21 @@ func (s *Sandbox) world() worldView {
 	defer s.mu.Unlock()
 	view := worldView{
 		WAN:      s.wanInfo(),
+		Router:   s.Router(),
 		Records:  make(map[string][]recordView, len(s.zones)),
 		Calls:    make(map[string]int, len(s.calls)),
 		DuckDNS:  duckView{Up: s.duckUp, Hosts: make(map[string][]netip.Addr, len(s.duckHosts))},
-		Security: securityView{UnderAttack: s.underAttack},
+		Security: securityView{UnderAttack: s.underAttack, Defences: s.defences},
+		Rules:    make(map[string][]ruleView, len(s.zones)),
+		Events:   len(s.seen.events),
 		Faults:   append([]Fault{}, s.faults...),
 	}
 	for _, z := range s.zones {
 		view.Records[z.Name] = showRecords(z.Records)
+		view.Rules[z.Name] = []ruleView{}
+		if z.rules != nil {
+			view.Rules[z.Name] = z.rules.view(true).Rules
+		}
 	}
 	for effect, n := range s.calls {
 		view.Calls[effect] = n

@@ -30,6 +30,15 @@ func TestControlChangesTheWorld(t *testing.T) {
 		{"/wan", `{"ipv4":"45.67.89.11","ipv6":"2a02::7"}`},
 		{"/duckdns", `{"up":false}`},
 		{"/security", `{"under_attack":true}`},
+		{"/security", `{"bic":true,"bot_fight":true,"managed_rule":"ssl","flood":20,"under_attack_path":"/api"}`},
+		{"/home", `{"hairpin":false}`},
+		{"/zones", `{"name":"example.com","paused":true,"status":"pending","type":"partial","delegation":["ns1.other.net"]}`},
+		{"/history", `{"events":[{"at":"2026-11-24T03:00:00Z","action":"block","source":"bic","client":"45.90.28.4","host":"www.example.com"}],"minutes":[{"at":"2026-11-24T03:00:00Z","host":"www.example.com","status":530,"requests":3}]}`},
+		{"/status", `{"incidents":[{"name":"x","components":["API"]}]}`},
+		{"/resolvers", `{"flush":true,"pass":"30m"}`},
+		{"/duckdns", `{"host":"other","addresses":["45.67.90.5"]}`},
+		{"/faults", `{"on":"edge","do":"error","value":"1016","every":3,"at":"104.21.16.1"}`},
+		{"/tokens", `{"value":"another","permissions":["dns:edit"]}`},
 		{"/faults", `{"on":"batch","do":"500","value":"","times":1}`},
 		{"/faults", `[{"on":"echo:amazon","do":"lie","value":"45.67.89.99"},{"on":"api","do":"429","value":"5"}]`},
 		{"/tokens", `{"read_only":true,"zones":["example.com"],"status":"active","expires_on":"2099-01-01T00:00:00Z"}`},
@@ -43,7 +52,7 @@ func TestControlChangesTheWorld(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &w); err != nil {
 		t.Fatal(err)
 	}
-	if w.WAN != (WANInfo{IPv4: "45.67.89.11", IPv6: "2a02::7"}) || w.DuckDNS.Up || !w.Security.UnderAttack || len(w.Faults) != 3 {
+	if w.WAN != (WANInfo{IPv4: "45.67.89.11", IPv6: "2a02::7"}) || w.DuckDNS.Up || !w.Security.UnderAttack || len(w.Faults) != 4 || w.Events != 1 || !w.Security.BIC {
 		t.Errorf("got %s", body)
 	}
 	if !s.tokens[testToken].readOnly {
@@ -96,7 +105,23 @@ func TestControlRefusesInWords(t *testing.T) {
 		{"/wan", ``, "body"},
 		{"/duckdns", `{}`, "up is missing"},
 		{"/duckdns", `{"up":"no"}`, "body"},
-		{"/security", `{}`, "under_attack is missing"},
+		{"/security", `{}`, "nothing to change"},
+		{"/security", `{"managed_rule":"http.hots"}`, "unknown identifier"},
+		{"/home", `{}`, "hairpin is missing"},
+		{"/zones", `{"name":"example.org","paused":true}`, "is not there"},
+		{"/zones", `{"name":"example.com","status":"odd"}`, "status"},
+		{"/zones", `{"name":"example.com","type":"odd"}`, "type"},
+		{"/history", `{"events":[{"host":"www.example.org"}]}`, "no zone holds"},
+		{"/history", `{"minutes":[{"host":"www.example.org"}]}`, "no zone holds"},
+		{"/status", `{"incidents":[{"name":"x","impact":"huge"}]}`, "impact"},
+		{"/resolvers", `{"pass":"-1s"}`, "pass"},
+		{"/tokens", `{"permissions":["waf:write"]}`, "waf:edit"},
+		{"/faults", `{"on":"edge","do":"error","value":"1099"}`, "1016"},
+		{"/faults", `{"on":"edge","do":"500","every":-1}`, "every"},
+		{"/faults", `{"on":"origin","do":"500","at":"104.21.16.1"}`, "leave out at"},
+		{"/faults", `{"on":"resolver:8.8.8.8","do":"lie"}`, "not an address"},
+		{"/faults", `{"on":"resolver:8.8.4.4","do":"hang"}`, "no such thing"},
+		{"/faults", `{"on":"duckdns","do":"stale","value":"x"}`, "old address"},
 		{"/faults", `{"on":"batches","do":"500"}`, "no such thing"},
 		{"/faults", `{"on":"echo:","do":"500"}`, "no such thing"},
 		{"/faults", `{"on":"list","do":"nonsense"}`, "it can do"},

@@ -20,6 +20,7 @@ type query struct {
 	qclass uint16
 	family family // of the way it came
 	over   string // "udp", "tcp", "https"
+	way    way    // of the connection that it came over, as far as that is known
 	cut    bool   // set by the answerer: close the connection, if there is one
 }
 
@@ -121,6 +122,7 @@ func (s *Sandbox) runDNS(server *dns.Server, f family, over string, answer answe
 			_ = w.WriteMsg(new(dns.Msg).SetRcodeFormatError(m))
 			return
 		}
+		q.way, _ = s.ways.of(over, w.RemoteAddr().String())
 		if reply := answer(q); reply != nil {
 			if err := w.WriteMsg(q.finish(reply)); err != nil { // a record that does not fit the wire
 				_ = w.WriteMsg(q.reply(dns.RcodeServerFailure))

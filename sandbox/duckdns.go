@@ -65,7 +65,7 @@ func (s *Sandbox) duckHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *Sandbox) duckUpdate(r *http.Request) string {
 	q := r.URL.Query()
-	addrs, ok := duckAddrs(q.Get("ip"), q.Get("ipv6"), s.wan(cameBy(r)))
+	addrs, ok := duckAddrs(q.Get("ip"), q.Get("ipv6"), s.callerOf(r))
 	if !ok || q.Get("token") == "" {
 		return "KO"
 	}
@@ -126,6 +126,14 @@ func (s *Sandbox) setDuckHosts(hosts []string, addrs []netip.Addr) (changed, ok 
 	return changed, true
 }
 
+// SetDuckHost says what a host of Duck DNS answers: "other" is
+// other.duckdns.org. Without addresses it answers that it has none.
+func (s *Sandbox) SetDuckHost(host string, addrs ...netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.duckHosts[strings.TrimSuffix(hostName(host), "."+duckDomain)] = addrs
+}
+
 // duckHost returns what a name below duckdns.org answers. Everything below a
 // host answers as the host does.
 func (s *Sandbox) duckHost(name string) (addrs []netip.Addr, ok bool) {
@@ -141,7 +149,7 @@ func (s *Sandbox) answerDuck(q *query) *dns.Msg {
 	if !s.duckIsUp() {
 		return nil
 	}
-	fault, faulty := s.takeFault("duckdns")
+	fault, faulty := s.takeFaultAt("duckdns", q.way.to)
 	if faulty {
 		if m, done := faultyDNS(q, fault); done {
 			return m
@@ -153,8 +161,15 @@ func (s *Sandbox) answerDuck(q *query) *dns.Msg {
 	m := q.reply(dns.RcodeSuccess)
 	m.Authoritative = true
 	addrs, ok := s.duckHost(q.name)
-	if lie, err := netip.ParseAddr(fault.Value); faulty && fault.Do == "lie" && err == nil {
+	if server := serverAddrs(q.name); server != nil {
+		addrs, ok = server, true
+	} else if lie, lies := fault.lie(); faulty && lies {
 		addrs, ok = []netip.Addr{lie}, true
+	}
+	if q.name == duckDomain && q.qtype == dns.TypeNS {
+		for _, host := range duckServers() {
+			m.Answer = append(m.Answer, &dns.NS{Hdr: header(q.owner(), dns.TypeNS, 600), Ns: dns.Fqdn(host)})
+		}
 	}
 	if !ok && q.name != duckDomain {
 		m.Rcode = dns.RcodeNameError
@@ -164,11 +179,15 @@ func (s *Sandbox) answerDuck(q *query) *dns.Msg {
 			m.Answer = append(m.Answer, addressRR(q.owner(), duckTTL, a))
 		}
 	}
-	if len(m.Answer) == 0 {
-		m.Ns = []dns.RR{&dns.SOA{
-			Hdr: header(duckDomain+".", dns.TypeSOA, 600), Ns: "ns3." + duckDomain + ".", Mbox: "hostmaster." + duckDomain + ".",
-			Serial: uint32(s.started.Unix()), Refresh: 6000, Retry: 120, Expire: 2419200, Minttl: 600,
-		}}
+	soa := &dns.SOA{
+		Hdr: header(duckDomain+".", dns.TypeSOA, 600), Ns: "ns3." + duckDomain + ".", Mbox: "hostmaster." + duckDomain + ".",
+		Serial: uint32(s.started.Unix()), Refresh: 6000, Retry: 120, Expire: 2419200, Minttl: 600,
+	}
+	switch {
+	case q.name == duckDomain && q.qtype == dns.TypeSOA:
+		m.Answer = append(m.Answer, soa)
+	case len(m.Answer) == 0:
+		m.Ns = []dns.RR{soa}
 	}
 	return m
 }

@@ -54,12 +54,12 @@ func echoTable() []echo {
 		{name: "nextcloud-stun", operator: "nextcloud", kind: "stun",
 			ipv4: []string{"stun.nextcloud.com:3478", "stun.nextcloud.com:443"},
 			ipv6: []string{"stun.nextcloud.com:3478", "stun.nextcloud.com:443"}},
-		{name: "cloudflare-dns", operator: "cloudflare", kind: "dns", place: placeResolver,
+		{name: "cloudflare-dns", operator: "cloudflare", kind: "dns", place: resolverPlace("1.1.1.1"),
 			ipv4: port53("1.1.1.1", "1.0.0.1", "one.one.one.one"),
 			ipv6: port53("2606:4700:4700::1111", "2606:4700:4700::1001", "one.one.one.one")},
 		{name: "google-dns", operator: "google", kind: "dns", place: placeDNS,
 			ipv4: port53("216.239.32.10", "ns1.google.com"), ipv6: port53("2001:4860:4802:32::a", "ns1.google.com")},
-		{name: "opendns", operator: "opendns", kind: "dns", place: placeResolver,
+		{name: "opendns", operator: "opendns", kind: "dns", place: resolverPlace("208.67.222.222"),
 			ipv4: port53("208.67.222.222", "208.67.220.220", "resolver1.opendns.com", "resolver2.opendns.com", "dns.opendns.com"),
 			ipv6: port53("2620:119:35::35", "2620:119:53::53", "resolver1.opendns.com", "resolver2.opendns.com", "dns.opendns.com")},
 		{name: "akamai-dns", operator: "akamai", kind: "dns", place: placeDNS,
@@ -179,7 +179,7 @@ func (s *Sandbox) serveEchoSite(e echo) (map[family]string, error) {
 // at "/", also those whose real ones speak another way elsewhere.
 func (s *Sandbox) echoText(e echo) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		wan := s.wan(cameBy(r))
+		wan := s.callerOf(r)
 		if !wan.IsValid() { // nobody can have come this way
 			hangUp(w)
 			return

@@ -16,7 +16,7 @@ import (
 // trace answers /cdn-cgi/trace, which every host of Cloudflare's has: what the
 // edge knows of the visitor, one key=value a line.
 func (s *Sandbox) trace(w http.ResponseWriter, r *http.Request) {
-	wan := s.wan(cameBy(r))
+	wan := s.edgeCallerOf(r)
 	if !wan.IsValid() {
 		hangUp(w)
 		return
@@ -65,12 +65,16 @@ func (s *Sandbox) doh(e echo) http.HandlerFunc {
 			say(w, http.StatusBadRequest, "text/plain", "this is no DNS message\n")
 			return
 		}
+		q.way, _ = s.ways.of("tcp", r.RemoteAddr)
 		var lies []netip.Addr
-		if wan := s.wan(q.family); faulty && wan.IsValid() {
+		if wan := s.callerOf(r); faulty && wan.IsValid() {
 			lies = fault.distort(wan)
 		}
 		m := s.answerDoH(e, q, lies)
 		if m == nil {
+			if !q.cut {
+				s.hold(r.Context())
+			}
 			hangUp(w)
 			return
 		}
@@ -93,7 +97,7 @@ func (s *Sandbox) answerDoH(e echo, q *query, lies []netip.Addr) *dns.Msg {
 	case whoami && !kind.authority && len(lies) > 0:
 		return q.tell(kind, lies)
 	}
-	return s.answerResolver(q)
+	return s.resolvers[map[string]string{"cloudflare": "1.1.1.1", "google": "8.8.8.8", "quad9": quad9}[e.operator]].answer(q)
 }
 
 // dohQuery reads the question from the body of a POST or the URL of a GET.

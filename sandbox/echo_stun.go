@@ -53,6 +53,9 @@ func (s *Sandbox) answerSTUN(packet []byte, from net.Addr, e echo, f family) []b
 		return nil
 	}
 	said := s.wan(f)
+	if one, ok := s.ways.of("udp", from.String()); ok && one.from.IsValid() {
+		said = one.from
+	}
 	if fault, ok := s.takeFault("echo:" + e.name); ok {
 		if fault.Do == "500" || fault.Do == "429" || fault.Do == "done-but-500" {
 			return stunReply(request, stun.BindingError, stun.CodeServerError)

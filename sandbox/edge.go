@@ -3,17 +3,13 @@ package sandbox
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
-
-// originPatience is how long the edge waits for an origin that does not
-// answer. Cloudflare waits 19 s for a connection and 120 s for an answer.
-const originPatience = 500 * time.Millisecond
 
 // startEdge serves Cloudflare's edge, and the home's own web server behind it.
 func (s *Sandbox) startEdge() error {
@@ -43,69 +39,86 @@ func (s *Sandbox) edgeCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate,
 	return s.authority.certificateFor(name)
 }
 
-// originCertificate makes one for any name: a home server has what it needs.
-func (s *Sandbox) originCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	name := hostName(hello.ServerName)
-	if name == "" {
-		name = "127.0.0.1"
-	}
-	return s.authority.certificateFor(name)
-}
-
-// edgeHTTP answers as the edge does: it finds the record behind the name,
-// challenges in Under Attack mode, and fetches from the origin or says why not.
+// edgeHTTP answers as the edge does: it finds the record behind the name, lets
+// security judge the visit, and fetches from the origin or says why not. What
+// it answers for a zone's names is remembered by the analytics.
 func (s *Sandbox) edgeHTTP(w http.ResponseWriter, r *http.Request) {
-	ray := newRay()
 	w.Header().Set("Server", "cloudflare")
-	w.Header().Set("CF-RAY", ray)
-	if fault, ok := s.takeFault("edge"); ok {
+	w.Header().Set("CF-RAY", newRay())
+	v := s.visitOf(r)
+	n, ok := s.nodeAt(v.host)
+	var done []sanction
+	if ok {
+		w = &answerRecorder{ResponseWriter: w, note: func(status int) { s.noteAnswer(v, done, status) }}
+	}
+	if fault, ok := s.takeFaultAt("edge", s.dialled(r)); ok {
 		s.faultyEdge(w, r, fault)
 		return
 	}
-	n, ok := s.nodeAt(hostName(hostOf(r.Host)))
 	switch {
 	case !ok || !n.proxied():
-		s.edgeError(w, r, unknownHost)
+		s.edgeError(w, r, troubleOf(1001))
+		return
 	case r.URL.Path == "/cdn-cgi/trace":
 		s.trace(w, r)
-	case s.isUnderAttack():
-		challenge(w)
-	default:
-		if trouble := s.reach(r.Context(), n); trouble.code != 0 {
-			s.edgeError(w, r, trouble)
-			return
-		}
-		s.fetchOrigin(w, r)
+		return
 	}
+	done = s.defend(v, n.zone.rules)
+	if last := len(done) - 1; last >= 0 && done[last].final() {
+		s.turnAway(w, r, done[last])
+		return
+	}
+	if trouble := s.reach(r.Context(), n); trouble.code != 0 {
+		s.edgeError(w, r, trouble)
+		return
+	}
+	s.fetchOrigin(w, r)
 }
 
-func (s *Sandbox) isUnderAttack() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.underAttack
+// visitOf is a request as rules see it.
+func (s *Sandbox) visitOf(r *http.Request) *visit {
+	scheme := "http"
+	if tlsState(r) != nil {
+		scheme = "https"
+	}
+	return &visit{
+		client: s.edgeCallerOf(r), host: hostName(hostOf(r.Host)), method: r.Method, uri: r.URL.RequestURI(),
+		path: r.URL.Path, query: r.URL.RawQuery, userAgent: r.UserAgent(), scheme: scheme, header: r.Header, at: time.Now(),
+	}
 }
 
 // faultyEdge answers as an edge that is unwell.
 func (s *Sandbox) faultyEdge(w http.ResponseWriter, r *http.Request, f Fault) {
 	switch {
 	case f.Do == "500" || f.Do == "done-but-500":
-		s.edgeError(w, r, internalError)
+		s.edgeError(w, r, troubleOf(500))
+	case f.Do == "error":
+		if t := troubleNamed(f.Value); t != nil {
+			s.edgeError(w, r, *t)
+		}
 	case !s.faultySite(w, r, f):
 		somebodyElse(w)
 	}
 }
 
-// somebodyElse is the lie of a web server: the page of another one.
-func somebodyElse(w http.ResponseWriter) {
-	say(w, http.StatusOK, "text/plain; charset=utf-8", "hello from somebody else's server\n")
+// troubleNamed finds an error of the edge by its number; nil if there is none.
+func troubleNamed(word string) *edgeTrouble {
+	code, err := strconv.Atoi(word)
+	if t := troubleOf(code); err == nil && t.code == code {
+		return &t
+	}
+	return nil
 }
 
 // reach decides whether the edge gets through to the origin of a name. The
 // origin is the home: it answers at its own current address and nowhere else.
 func (s *Sandbox) reach(ctx context.Context, n node) edgeTrouble {
+	if s.leadsToTunnel(n) {
+		return troubleOf(1033) // nobody here runs cloudflared
+	}
 	addrs, err := s.originsOf(ctx, n)
 	if err != nil {
-		return deadTarget
+		return troubleOf(1016)
 	}
 	for _, a := range addrs {
 		if s.isHome(a) {
@@ -114,11 +127,30 @@ func (s *Sandbox) reach(ctx context.Context, n node) edgeTrouble {
 	}
 	for _, a := range addrs {
 		if isCloudflare(a) {
-			return prohibitedAddress
+			return troubleOf(1000)
 		}
 	}
 	s.pause(ctx, originPatience)
-	return staleAddress
+	return troubleOf(522)
+}
+
+// leadsToTunnel reports whether a name is a CNAME to a tunnel, at once or
+// through others of our zones.
+func (s *Sandbox) leadsToTunnel(n node) bool {
+	for range maxChain {
+		alias, ok := n.alias()
+		if !ok {
+			return false
+		}
+		target := hostName(alias.Content)
+		if strings.HasSuffix(target, ".cfargotunnel.com") {
+			return true
+		}
+		if n, ok = s.nodeAt(target); !ok {
+			return false
+		}
+	}
+	return false
 }
 
 // originsOf returns the addresses of both families that a name leads to. It
@@ -147,61 +179,6 @@ func isCloudflare(a netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// fetchOrigin passes a request on, with what may go wrong at the origin.
-func (s *Sandbox) fetchOrigin(w http.ResponseWriter, r *http.Request) {
-	fault, ok := s.takeFault("origin")
-	if !ok {
-		s.home(w, r)
-		return
-	}
-	switch fault.Do {
-	case "drop", "refuse":
-		s.edgeError(w, r, originRefused)
-	case "hang":
-		s.pause(r.Context(), originPatience)
-		s.edgeError(w, r, originSlow)
-	default:
-		s.faultyOrigin(w, r, fault)
-	}
-}
-
-// originHTTP is the home's web server, asked directly.
-func (s *Sandbox) originHTTP(w http.ResponseWriter, r *http.Request) {
-	fault, ok := s.takeFault("origin")
-	if !ok {
-		s.home(w, r)
-		return
-	}
-	if fault.Do == "refuse" {
-		hangUp(w)
-		return
-	}
-	s.faultyOrigin(w, r, fault)
-}
-
-// faultyOrigin answers as a home server that is unwell.
-func (s *Sandbox) faultyOrigin(w http.ResponseWriter, r *http.Request, f Fault) {
-	switch {
-	case f.Do == "500" || f.Do == "done-but-500":
-		originError(w)
-	case !s.faultySite(w, r, f):
-		somebodyElse(w)
-	}
-}
-
-func (s *Sandbox) home(w http.ResponseWriter, r *http.Request) {
-	f4, f6 := s.WAN()
-	at := f4
-	if !at.IsValid() {
-		at = f6
-	}
-	say(w, http.StatusOK, "text/plain; charset=utf-8", fmt.Sprintf("hello from home, %s, for %s\n", at, hostOf(r.Host)))
-}
-
-func originError(w http.ResponseWriter) {
-	say(w, http.StatusInternalServerError, "text/plain; charset=utf-8", "the home server is unwell\n")
 }
 
 // hostOf drops the port of a Host header.

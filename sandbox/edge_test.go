@@ -261,7 +261,7 @@ func TestTheAuthorityLivesInSimulatedTime(t *testing.T) {
 func TestTheAddressesOfTheEdgeAreCloudflares(t *testing.T) {
 	t.Parallel()
 	for _, f := range bothFamilies {
-		for _, a := range append(edgeAddrs(f), resolverEgress(f)) {
+		for _, a := range append(edgePool(f), resolverEgress(f)) {
 			if !isCloudflare(a) && a != netip.MustParseAddr("2400:cb00:71:1024::a29e:7101") {
 				t.Errorf("%s is not of Cloudflare", a)
 			}

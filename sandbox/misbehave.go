@@ -13,17 +13,22 @@ import (
 func faultsOn(on string) []string {
 	usual := []string{"500", "429", "hang", "drop", "html", "done-but-500", "lie", "portal", "huge"}
 	switch on {
-	case "api", effectZones, effectList, effectVerify, effectUsage, effectSettings, effectRules, effectAccounts, effectUser, effectIPs,
+	case "api", effectZones, effectList, effectVerify, effectUsage, effectSettings, effectRules, effectEvents, effectAccounts, effectUser, effectIPs,
 		effectCreate, effectEdit, effectDelete, effectBatch:
 		return append(usual, "done-but-drop")
 	case "dns":
 		return append(usual, "refused")
 	case "edge":
-		return append(usual, "challenge", "redirect")
+		return append(usual, "challenge", "redirect", "error")
 	case "origin":
-		return append(usual, "refuse")
+		return append(usual, "refuse", "unreachable", "bad-cert", "expired-cert", "no-tls", "403", "404", "slow", "garbage")
 	case "duckdns":
+		return append(usual, "refused", "stale")
+	case "status":
 		return usual
+	}
+	if at, ok := strings.CutPrefix(on, "resolver:"); ok && slices.Contains(resolverNames(), at) {
+		return append(usual, "refused", "servfail")
 	}
 	name, ok := strings.CutPrefix(on, "echo:")
 	name = strings.TrimSuffix(name, "-tcp")

@@ -15,21 +15,6 @@ const (
 	maxChain = 8 // CNAMEs followed before a chain counts as a loop
 )
 
-// edgeAddrs are the addresses that proxied names answer: Cloudflare's, two of
-// each family. The World leads them to the edge.
-func edgeAddrs(f family) []netip.Addr {
-	if f == ipv6 {
-		return []netip.Addr{
-			netip.MustParseAddr("2606:4700:3030::6815:1001"),
-			netip.MustParseAddr("2606:4700:3036::ac43:8001"),
-		}
-	}
-	return []netip.Addr{
-		netip.AddrFrom4([4]byte{104, 21, 16, 1}),
-		netip.AddrFrom4([4]byte{172, 67, 128, 1}),
-	}
-}
-
 // startNameservers serves all zones authoritatively, over UDP and TCP, as the
 // two nameservers that Cloudflare assigns to each do. The whoami questions of
 // Cloudflare, Google, OpenDNS and Akamai are answered there too.
@@ -49,14 +34,14 @@ func (s *Sandbox) answerAuthority(q *query) *dns.Msg {
 	if q.qclass != dns.ClassINET {
 		return q.reply(dns.RcodeRefused)
 	}
-	fault, faulty := s.takeFault("dns")
+	fault, faulty := s.takeFaultAt("dns", q.way.to)
 	if faulty {
 		if m, done := faultyDNS(q, fault); done {
 			return m
 		}
 	}
 	m := s.zoneAnswer(q)
-	if lie, err := netip.ParseAddr(fault.Value); faulty && fault.Do == "lie" && err == nil && m.Authoritative {
+	if lie, ok := fault.lie(); faulty && ok && m.Authoritative {
 		if q.qtype == addressType(familyOf(lie)) {
 			m.Rcode, m.Ns = dns.RcodeSuccess, nil
 			m.Answer = []dns.RR{addressRR(q.owner(), autoTTL, lie)}
@@ -74,7 +59,7 @@ func faultyDNS(q *query, f Fault) (m *dns.Msg, done bool) {
 	case "drop":
 		q.cut = true
 		return nil, true
-	case "500", "html", "huge", "portal", "done-but-500":
+	case "500", "servfail", "html", "huge", "portal", "done-but-500":
 		return q.reply(dns.RcodeServerFailure), true
 	case "429", "refused":
 		return q.reply(dns.RcodeRefused), true
@@ -91,6 +76,9 @@ func (s *Sandbox) zoneAnswer(q *query) *dns.Msg {
 		n, ok := s.nodeAt(name)
 		if !ok { // a CNAME left our zones: the resolver goes on elsewhere
 			break
+		}
+		if m.Ns = s.referral(n); len(m.Ns) > 0 {
+			return m
 		}
 		m.Authoritative = true
 		if !n.exists {
@@ -123,7 +111,7 @@ func (s *Sandbox) answerAt(n node, owner string, qtype uint16) (rrs []dns.RR, ta
 		return []dns.RR{&dns.HINFO{Hdr: header(owner, dns.TypeHINFO, 3600), Cpu: "RFC8482"}}, "", nil
 	}
 	if f, ok := familyOfType(qtype); ok && n.proxied() {
-		return addressRRs(owner, autoTTL, edgeAddrs(f)), "", nil
+		return addressRRs(owner, autoTTL, n.zone.edgeAddrs(f)), "", nil
 	}
 	if alias, ok := n.alias(); ok && !n.proxied() {
 		if n.name == n.zone.Name { // a CNAME at the apex is always flattened
@@ -205,10 +193,10 @@ func (z *zone) at(name string) (records []record, exists bool) {
 }
 
 // proxied reports whether visitors of the name go through the edge. In a
-// paused zone nobody does.
+// paused or pending zone nobody does.
 func (n node) proxied() bool {
 	for _, r := range n.records {
-		if r.Proxied && !n.zone.Paused {
+		if r.Proxied && !n.zone.Paused && n.zone.Status != "pending" {
 			return true
 		}
 	}

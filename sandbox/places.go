@@ -8,13 +8,14 @@ import (
 
 // The services that listen, by the name under which places keeps them.
 const (
-	placeDNS      = "dns"      // the zones' nameservers
-	placeResolver = "resolver" // 1.1.1.1 and its like
-	placeEdge     = "edge"
-	placeOrigin   = "origin" // the home's own web server
-	placeDuckAPI  = "duckdns-api"
-	placeDuckDNS  = "duckdns-dns"
-	placeAPI      = "api" // api.cloudflare.com, with TLS
+	placeDNS     = "dns"       // the zones' nameservers
+	placeQuad9   = "quad9-doh" // dns.quad9.net over HTTPS
+	placeStatus  = "status"    // www.cloudflarestatus.com
+	placeEdge    = "edge"
+	placeOrigin  = "origin" // the home's own web server
+	placeDuckAPI = "duckdns-api"
+	placeDuckDNS = "duckdns-dns"
+	placeAPI     = "api" // api.cloudflare.com, with TLS
 )
 
 // places says where each service listens, by family.

@@ -5,25 +5,15 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
 )
 
-// askPatience is how long the sandbox's own resolvers wait for a server. Real
-// ones wait for seconds, and try again.
-const askPatience = time.Second
-
-// startResolver serves what 1.1.1.1, 8.8.8.8 and OpenDNS are to the world: a
-// resolver that asks the right nameserver, and remembers nothing.
-func (s *Sandbox) startResolver() error {
-	at, err := s.serveDNS("", s.answerResolver)
-	if err != nil {
-		return err
-	}
-	s.places.put(placeResolver, at)
-	return nil
-}
+// askPatience is how long the sandbox's own resolvers wait for one of the
+// servers of a zone, before they try the next. Real ones wait for seconds.
+const askPatience = 350 * time.Millisecond
 
 // resolverEgress is the address by which a resolver asks others: what Google
 // and Akamai tell whoever does not ask them directly.
@@ -34,33 +24,19 @@ func resolverEgress(f family) netip.Addr {
 	return netip.AddrFrom4([4]byte{172, 70, 100, 1})
 }
 
-func (s *Sandbox) answerResolver(q *query) *dns.Msg {
-	if kind, ok := whoamiOf(q); ok {
-		if kind.authority {
-			m := q.tell(kind, []netip.Addr{resolverEgress(q.family)})
-			m.Authoritative, m.RecursionAvailable = false, true
-			return m
-		}
-		return s.whoami(q, kind)
-	}
-	if q.qclass != dns.ClassINET {
-		return q.reply(dns.RcodeRefused)
-	}
-	m := s.recurse(q)
-	m.RecursionAvailable = true
-	return m
-}
-
 // recurse follows CNAMEs from nameserver to nameserver.
 func (s *Sandbox) recurse(q *query) *dns.Msg {
+	if m, ok := s.delegation(q); ok {
+		return m
+	}
 	m := q.reply(dns.RcodeSuccess)
 	for name := q.owner(); ; {
-		server, ok := s.serverOf(hostName(name))
+		servers, ok := s.authorityOf(hostName(name))
 		if !ok {
 			m.Rcode = dns.RcodeNameError
 			return m
 		}
-		part, err := s.ask(context.Background(), server, name, q.qtype)
+		part, err := s.ask(context.Background(), servers, name, q.qtype)
 		if err != nil || len(m.Answer) > 4*maxChain {
 			return q.reply(dns.RcodeServerFailure)
 		}
@@ -86,25 +62,29 @@ func danglingAlias(m *dns.Msg, qtype uint16) string {
 	return ""
 }
 
-// serverOf returns where a name's authoritative server listens; ok is false
-// for names that do not exist in this world.
-func (s *Sandbox) serverOf(name string) (address string, ok bool) {
-	if _, ok := s.nodeAt(name); ok {
-		return s.places.find(placeDNS, ipv4), true
+// ask puts one question to the servers of a name, one after the other until
+// one answers.
+func (s *Sandbox) ask(ctx context.Context, servers authority, name string, qtype uint16) (*dns.Msg, error) {
+	err := error(&net.DNSError{Err: "no nameserver of the zone is asked by the world", Name: hostName(name), IsTemporary: true})
+	for _, host := range servers.hosts {
+		var m *dns.Msg
+		if m, err = s.askOne(ctx, server{servers.place, host}, name, qtype); err == nil {
+			return m, nil
+		}
 	}
-	if name == duckDomain || hasSuffixLabel(name, duckDomain) {
-		return s.places.find(placeDuckDNS, ipv4), true
-	}
-	return "", false
+	return nil, err
 }
 
-// ask puts one question to one server, and again over TCP if the answer was
-// too long. A SERVFAIL or REFUSED is an error.
-func (s *Sandbox) ask(ctx context.Context, server, name string, qtype uint16) (*dns.Msg, error) {
+// server is one nameserver: where it listens, and which one it is.
+type server struct{ place, host string }
+
+// askOne puts one question to one server, and again over TCP if the answer was
+// too long. A SERVFAIL, a REFUSED and a referral are errors.
+func (s *Sandbox) askOne(ctx context.Context, at server, name string, qtype uint16) (*dns.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	for _, network := range []string{"udp", "tcp"} {
-		m, err := s.exchange(ctx, network, server, name, qtype)
+		m, err := s.exchange(ctx, network, at, dns.Question{Name: dns.Fqdn(name), Qtype: qtype})
 		if err != nil {
 			return nil, err
 		}
@@ -112,27 +92,31 @@ func (s *Sandbox) ask(ctx context.Context, server, name string, qtype uint16) (*
 			continue
 		}
 		if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
-			return nil, &net.DNSError{Err: "server misbehaving: " + dns.RcodeToString[m.Rcode], Name: hostName(name), Server: server, IsTemporary: true}
+			return nil, &net.DNSError{Err: "server misbehaving: " + dns.RcodeToString[m.Rcode], Name: hostName(name), Server: at.host, IsTemporary: true}
+		}
+		if len(m.Answer) == 0 && len(m.Ns) > 0 && m.Ns[0].Header().Rrtype == dns.TypeNS {
+			return nil, &net.DNSError{Err: "delegated to nameservers that are not of this world", Name: hostName(name), Server: at.host, IsTemporary: true}
 		}
 		return m, nil
 	}
-	return nil, &net.DNSError{Err: "answer truncated over TCP", Name: hostName(name), Server: server}
+	return nil, &net.DNSError{Err: "answer truncated over TCP", Name: hostName(name), Server: at.host}
 }
 
-func (s *Sandbox) exchange(ctx context.Context, network, server, name string, qtype uint16) (*dns.Msg, error) {
-	raw, err := s.connect(ctx, network, server)
+func (s *Sandbox) exchange(ctx context.Context, network string, at server, asked dns.Question) (*dns.Msg, error) {
+	raw, err := s.connect(ctx, network, s.places.find(at.place, ipv4))
 	if err != nil {
 		return nil, err
 	}
+	raw = s.ways.keep(raw, way{from: resolverEgress(ipv4), to: at.host})
 	defer raw.Close()
-	question := new(dns.Msg).SetQuestion(dns.Fqdn(name), qtype)
+	question := new(dns.Msg).SetQuestion(asked.Name, asked.Qtype)
 	question.RecursionDesired = false
 	client := dns.Client{Timeout: askPatience}
 	m, _, err := client.ExchangeWithConnContext(ctx, question, &dns.Conn{Conn: raw, UDPSize: maxUDP})
 	if err != nil {
 		var timeout net.Error
 		slow := errors.As(err, &timeout) && timeout.Timeout()
-		return nil, &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: hostName(name), Server: server, IsTimeout: slow, IsTemporary: true}
+		return nil, &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: hostName(asked.Name), Server: at.host, IsTimeout: slow, IsTemporary: true}
 	}
 	return m, nil
 }
@@ -142,11 +126,14 @@ func (s *Sandbox) exchange(ctx context.Context, network, server, name string, qt
 func (s *Sandbox) lookup(ctx context.Context, name string, f family) ([]netip.Addr, error) {
 	asked := name
 	for range maxChain {
-		server, ok := s.serverOf(name)
+		if fixed := ofFamily(serverAddrs(name), f); len(fixed) > 0 {
+			return fixed, nil
+		}
+		servers, ok := s.authorityOf(name)
 		if !ok {
 			break
 		}
-		m, err := s.ask(ctx, server, name, addressType(f))
+		m, err := s.ask(ctx, servers, name, addressType(f))
 		if err != nil {
 			return nil, err
 		}
@@ -166,6 +153,10 @@ func (s *Sandbox) lookup(ctx context.Context, name string, f family) ([]netip.Ad
 		name = hostName(target)
 	}
 	return nil, noSuchHost(asked)
+}
+
+func ofFamily(addrs []netip.Addr, f family) []netip.Addr {
+	return slices.DeleteFunc(addrs, func(a netip.Addr) bool { return familyOf(a) != f })
 }
 
 func addressIn(rr dns.RR) (netip.Addr, bool) {

@@ -1,6 +1,8 @@
 // Package sandbox is a fake world on loopback: Cloudflare's API, its
-// nameservers and its edge, Duck DNS, and echo services of every kind that
-// cfddns asks. It serves the tests, `cfddns demo` and `cfddns sandbox`.
+// nameservers, its edge with rules and defences, its analytics and its status
+// service; Duck DNS, public resolvers with a memory, the home's router, and
+// echo services of every kind that cfddns asks. It serves the tests,
+// `cfddns demo` and `cfddns sandbox`.
 //
 // Everything is real but the world: real sockets, real TLS with an authority
 // that it makes at start, real DNS over UDP and TCP. It accepts what Cloudflare
@@ -10,8 +12,10 @@
 //
 // One Sandbox holds the state (this file) and is put together in start.go; each
 // service reads it through the small methods below: the API (api*.go, on the
-// transactions of store.go), nameserver.go, edge.go, duckdns.go, echo.go.
-// control.go changes the world from outside, misbehave.go makes it hostile.
+// transactions of store.go and the rules of rules.go), nameserver.go, edge.go
+// (which asks security.go, which evaluates expression.go), resolvers.go,
+// duckdns.go, echo.go. control.go changes the world from outside, fault.go and
+// misbehave.go make it hostile.
 package sandbox
 
 import (
@@ -88,24 +92,14 @@ type zone struct {
 	Name        string
 	Plan        string
 	Status      string // active, pending, …
+	Type        string // full, partial
 	Paused      bool
 	NameServers []string // two host names, as Cloudflare assigns them
+	Delegated   []string // those that the registrar has; nil = NameServers
+	pool        int      // which addresses of the edge its proxied names have
+	rules       *ruleset // nil = none yet
 	Created     time.Time
 	Records     []*record // in the order of their creation
-}
-
-// Fault is a way in which a service misbehaves. On names the service, or what
-// a call of the API does: batch, list, create, edit, delete, zones, verify,
-// api (any of them), echo:NAME, dns, edge, origin, duckdns. Do says how: 500,
-// 429, hang, drop, html, done-but-500 (done, and reported as failed),
-// done-but-drop, lie, portal, huge, …; GET / of the control address lists what
-// each can do. Value is the lie, or the seconds of a Retry-After. Times is how
-// often; 0 means until told otherwise.
-type Fault struct {
-	On    string `json:"on"`
-	Do    string `json:"do"`
-	Value string `json:"value"`
-	Times int    `json:"times"`
 }
 
 // Sandbox is a running fake world. Its methods may be called from anywhere.
@@ -118,7 +112,10 @@ type Sandbox struct {
 	started   time.Time
 	account   string // ID of the account that owns every zone
 
-	places              places // where each service listens
+	places              places               // where each service listens
+	resolvers           map[string]*resolver // by name
+	ways                ways                 // how each connection of the world came about
+	router              homeRouter
 	apiPlain, controlAt string // where the API without TLS and the control address listen
 
 	mu            sync.Mutex // guards the following
@@ -132,6 +129,13 @@ type Sandbox struct {
 	duckHosts     map[string][]netip.Addr // "myhome" → what myhome.duckdns.org answers
 	faults        []Fault
 	calls         map[string]int // API calls by effect: "list", "batch", …
+	noHairpin     bool           // the home does not reach itself by its public address
+	defences      Defences
+	managed       predicate // of defences.ManagedRule
+	floods        map[netip.Addr]flood
+	seen          analytics
+	incidents     []Incident
+	passed        time.Duration // by which the clock of the resolvers' caches is ahead
 }
 
 // SetWAN gives the home another public address. The zero Addr takes the
@@ -164,20 +168,6 @@ func (s *Sandbox) SetUnderAttack(on bool) {
 	s.underAttack = on
 }
 
-// AddFault makes a service misbehave from now on.
-func (s *Sandbox) AddFault(f Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, f)
-}
-
-// ClearFaults makes every service well again.
-func (s *Sandbox) ClearFaults() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
-}
-
 // Calls returns how many API calls were made so far, by effect.
 func (s *Sandbox) Calls() map[string]int {
 	s.mu.Lock()
@@ -187,24 +177,6 @@ func (s *Sandbox) Calls() map[string]int {
 		calls[effect] = n
 	}
 	return calls
-}
-
-// takeFault returns the fault that is due on an effect, and uses it up.
-func (s *Sandbox) takeFault(on string) (Fault, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, f := range s.faults {
-		if f.On != on {
-			continue
-		}
-		if f.Times == 1 {
-			s.faults = append(s.faults[:i:i], s.faults[i+1:]...)
-		} else if f.Times > 1 {
-			s.faults[i].Times--
-		}
-		return f, true
-	}
-	return Fault{}, false
 }
 
 // recordsAt returns copies of the records at a name, of all types, in the

@@ -122,7 +122,7 @@ func plantZone(seed SeedZone, now time.Time) (*zone, error) {
 		return nil, &seedError{-1, fmt.Errorf("zone %s: plan %q is not known; take free, pro, business or enterprise", name, seed.Plan)}
 	}
 	z := &zone{
-		ID: idOf("zone " + name), Name: name, Plan: seed.Plan, Status: "active",
+		ID: idOf("zone " + name), Name: name, Plan: seed.Plan, Status: "active", Type: "full",
 		NameServers: []string{"ada.ns.cloudflare.com", "bob.ns.cloudflare.com"}, Created: now,
 	}
 	t := begin(z, now)

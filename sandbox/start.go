@@ -12,17 +12,19 @@ import (
 // Info is what a client must know to use a sandbox. `cfddns sandbox` prints it
 // as one line of JSON when everything listens.
 type Info struct {
-	API     string     `json:"api"`     // http://HOST:PORT/client/v4
-	APITLS  string     `json:"api_tls"` // the same over TLS, for api.cloudflare.com
-	DNS     string     `json:"dns"`     // HOST:PORT, UDP and TCP
-	Edge    string     `json:"edge"`    // http://HOST:PORT, and TLS on the same port
-	Control string     `json:"control"` // http://HOST:PORT
-	Token   string     `json:"token"`
-	Zones   []ZoneInfo `json:"zones"`
-	CA      string     `json:"ca"` // file the authority was written to; empty if it was not
-	DuckDNS DuckInfo   `json:"duckdns"`
-	Echoes  []EchoInfo `json:"echoes"`
-	WAN     WANInfo    `json:"wan"`
+	API      string     `json:"api"`     // http://HOST:PORT/client/v4
+	APITLS   string     `json:"api_tls"` // the same over TLS, for api.cloudflare.com
+	DNS      string     `json:"dns"`     // HOST:PORT, UDP and TCP
+	Edge     string     `json:"edge"`    // http://HOST:PORT, and TLS on the same port
+	Control  string     `json:"control"` // http://HOST:PORT
+	Token    string     `json:"token"`
+	Zones    []ZoneInfo `json:"zones"`
+	CA       string     `json:"ca"` // file the authority was written to; empty if it was not
+	DuckDNS  DuckInfo   `json:"duckdns"`
+	Status   string     `json:"status"`   // https://HOST:PORT, the status service
+	Resolver string     `json:"resolver"` // HOST:PORT, what the home's machine resolves by; it remembers nothing
+	Echoes   []EchoInfo `json:"echoes"`
+	WAN      WANInfo    `json:"wan"`
 }
 
 // ZoneInfo names a zone.
@@ -59,7 +61,7 @@ func Start(cfg Config) (*Sandbox, error) {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	services := []func() error{
-		s.startAPI, s.startNameservers, s.startDuckDNS, s.startResolver, s.startEdge, s.startEchoes, s.startControl,
+		s.startAPI, s.startNameservers, s.startDuckDNS, s.startResolvers, s.startEdge, s.startEchoes, s.startStatus, s.startRouter, s.startControl,
 	}
 	for _, start := range services {
 		if err := start(); err != nil {
@@ -92,6 +94,7 @@ func newSandbox(cfg Config) (*Sandbox, error) {
 		wan4:          cfg.IPv4,
 		wan6:          cfg.IPv6,
 	}
+	s.resolvers = newResolvers(s)
 	if !bearer.MatchString(s.token) {
 		return nil, errors.New("the token may hold letters, digits, hyphens and underscores only")
 	}
@@ -145,6 +148,7 @@ func (s *Sandbox) plant(seeds []SeedZone, now time.Time) error {
 				return fmt.Errorf("zone %s is there twice; put its records into one", z.Name)
 			}
 		}
+		z.pool = len(s.zones) % 2
 		s.zones = append(s.zones, z)
 	}
 	return nil
@@ -195,7 +199,9 @@ func (s *Sandbox) Info() Info {
 			API: "http://" + s.places.find(placeDuckAPI, ipv4),
 			DNS: s.places.find(placeDuckDNS, ipv4),
 		},
-		Echoes: s.echoes(),
+		Resolver: s.places.find(resolverPlace(homeResolver), ipv4),
+		Status:   "https://" + s.places.find(placeStatus, ipv4),
+		Echoes:   s.echoes(),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -33,9 +33,13 @@ func whoamiOf(q *query) (kind whoamiKind, ok bool) {
 	return whoamiKind{}, false
 }
 
-// whoami says the home's address of the family that the question came by.
+// whoami says the address of whoever asks: another machine's, if the question
+// came from one, else the home's, of the family that it came by.
 func (s *Sandbox) whoami(q *query, kind whoamiKind) *dns.Msg {
 	wan := s.wan(q.family)
+	if q.way.from.IsValid() {
+		wan = q.way.from
+	}
 	if !wan.IsValid() {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cfddns/cfddns/ddns"
 	"github.com/miekg/dns"
 )
 
@@ -43,7 +44,12 @@ var (
 // visitor is an HTTP client that lives in the sandbox's world.
 func visitor(t testing.TB, s *Sandbox, network string) *http.Client {
 	t.Helper()
-	world := s.World()
+	return clientOf(t, s.World(), network)
+}
+
+// clientOf is an HTTP client in a world.
+func clientOf(t testing.TB, world ddns.World, network string) *http.Client {
+	t.Helper()
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
 			return world.Dial(ctx, network, address)

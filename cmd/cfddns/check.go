@@ -15,8 +15,8 @@ func (a *app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Is everything there that is needed?",
-		Long: `Checks the configuration, the token and its permissions, and plans a round
-without writing anything. It also lists names of the zones that look like this
+		Long: `Checks the configuration, the token and its permissions (for this and for the
+other commands), and plans a round without writing anything. It also lists names of the zones that look like this
 home and are not kept.
 
 Exit codes are those of cfddns once.`,
@@ -83,6 +83,8 @@ func (a *app) check(ctx context.Context, write bool) error {
 	} else {
 		report.Findings = append(report.Findings, finding{What: "records can be written", State: note, Why: "not tried; cfddns check --write proves it"})
 	}
+	report.Findings = append(report.Findings, checkWayIn(round))
+	report.Findings = append(report.Findings, p.checkNeeds(ctx, round)...)
 	report.Unkept = append(report.Unkept, ddns.LookAlikes(round, p.runner.Targets)...)
 	stop()
 	if ctx.Err() != nil {

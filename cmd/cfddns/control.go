@@ -19,7 +19,8 @@ import (
 	"github.com/cfddns/cfddns/ddns"
 )
 
-// The control socket carries HTTP: GET /status, GET /health, POST /poke. It is
+// The control socket carries HTTP: GET /status, GET /health, GET /hops, POST
+// /poke, POST /reload. It is
 // a Unix socket, open to the daemon's user and root only.
 
 // socketPaths are where the socket may be, the best first. A name that begins
@@ -125,6 +126,21 @@ func (d *theDaemon) serveControl(ctx context.Context, listener net.Listener) err
 		}
 		answer(w, map[string]bool{"healthy": true})
 	})
+	mux.HandleFunc("GET /hops", func(w http.ResponseWriter, r *http.Request) {
+		status, err := d.loop.Status(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		answer(w, status.Past.Memory.Hops)
+	})
+	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, r *http.Request) {
+		if err := d.reload(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+		answer(w, d.inForce())
+	})
 	mux.HandleFunc("POST /poke", func(w http.ResponseWriter, _ *http.Request) {
 		d.loop.Wake(ddns.ByPoke)
 		answer(w, map[string]bool{"poked": true})
@@ -138,6 +154,19 @@ func (d *theDaemon) serveControl(ctx context.Context, listener net.Listener) err
 		return err
 	}
 	return nil
+}
+
+// InForce is the configuration that a running daemon uses.
+type InForce struct {
+	Config string `json:"config"` // the file; empty if there is only the environment
+	Names  int    `json:"names"`
+}
+
+// inForce says which configuration is in use.
+func (d *theDaemon) inForce() InForce {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return InForce{Config: configs.Find(d.app.configFile, d.app.env), Names: len(d.parts.runner.Targets)}
 }
 
 func answer(w http.ResponseWriter, doc any) {

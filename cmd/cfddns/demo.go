@@ -58,6 +58,7 @@ type story struct {
 	ended   error
 	steps   []demoStep
 	visitor *visitor
+	script  *visitor
 }
 
 // demoStep is one thing that should happen, and what was seen.

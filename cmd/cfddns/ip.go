@@ -16,7 +16,9 @@ func (a *app) ipCommand() *cobra.Command {
 		Use:   "ip",
 		Short: "Show who says what this home's address is",
 		Long: `Asks the configured sources for the home's public address and prints what
-each of them said, and what follows. It needs no token and changes nothing.
+each of them said, what follows, and what the router says of it: whether it
+holds that address, or the provider shares it among many homes (CGNAT). It
+needs no token and changes nothing.
 
 Exit code 0 if there is agreement in a family, else 3.`,
 		Example: `  cfddns ip
@@ -34,20 +36,25 @@ func (a *app) ip(ctx context.Context, all bool) error {
 	if err != nil {
 		return err
 	}
+	sources, err := a.sources(cfg)
+	if err != nil {
+		return exit(ddns.ExitUsage, err)
+	}
 	rosters, err := a.everyFamily(cfg, all)
 	if err != nil {
 		return exit(ddns.ExitUsage, err)
 	}
 	stop := a.progress("asking")
-	verdicts := ddns.Survey(ctx, rosters, cfg.IP.Timeout)
+	verdicts, wan := survey(ctx, rosters, routerOn(sources), cfg.IP.Timeout)
 	stop()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if a.json() {
-		err = a.printJSON(map[string]any{"verdicts": ddns.VerdictReports(verdicts)})
+		err = a.printJSON(map[string]any{"verdicts": ddns.VerdictReports(verdicts), "wan": wan.Report()})
 	} else {
 		a.sayVerdicts(verdicts)
+		a.sayWAN(wan)
 	}
 	if err != nil {
 		return exit(ddns.ExitUnexpected, err)
@@ -60,8 +67,8 @@ func (a *app) ip(ctx context.Context, all bool) error {
 	return exit(ddns.ExitHeld, nil)
 }
 
-// everyFamily builds the rosters of both families, whatever the records want.
-func (a *app) everyFamily(cfg configs.Config, all bool) ([]ddns.Roster, error) {
+// sources is the network as the sources use it.
+func (a *app) sources(cfg configs.Config) (network, error) {
 	n := a.network
 	if n == nil {
 		real, err := newInternet(cfg.TLSRoots)
@@ -70,19 +77,25 @@ func (a *app) everyFamily(cfg configs.Config, all bool) ([]ddns.Roster, error) {
 		}
 		n = real
 	}
-	world, err := a.sourceNetwork(n, cfg.IP.Bind)
+	return a.sourceNetwork(n, cfg.IP.Bind)
+}
+
+// everyFamily builds the rosters of both families, whatever the records want.
+func (a *app) everyFamily(cfg configs.Config, all bool) ([]ddns.Roster, error) {
+	sources, err := a.sources(cfg)
 	if err != nil {
 		return nil, err
 	}
 	c := cfg.Roster(version())
+	c.Router = routerOn(sources)
 	if all {
-		return ordered(ipsource.Everything(c, world)), nil
+		return ordered(ipsource.Everything(c, sources)), nil
 	}
 	var rosters []ddns.Roster
 	var problem error
 	for _, f := range ddns.Families {
 		c.Families = []ddns.Family{f}
-		built, err := ipsource.Build(c, world)
+		built, err := ipsource.Build(c, sources)
 		if err != nil {
 			problem = err // a list of sources for one family is no mistake
 			continue

@@ -58,6 +58,7 @@ func scenarios() []scenario {
 		{"a record moved twice is contested", contestedRecord},
 		{"an update keeps what is not ours", metadataKept},
 		{"IPv4 and IPv6", bothFamilies},
+		{"behind the provider's NAT", behindCGNAT},
 	}...)
 }
 

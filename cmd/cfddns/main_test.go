@@ -37,12 +37,14 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sandbox":  startSandbox,
-			"control":  control,
-			"waitfor":  waitFor,
-			"noleak":   noLeak,
-			"exitcode": exitCode,
-			"signal":   signalAll,
+			"sandbox":   startSandbox,
+			"control":   control,
+			"waitfor":   waitFor,
+			"noleak":    noLeak,
+			"exitcode":  exitCode,
+			"signal":    signalAll,
+			"rollbacks": rollbacks,
+			"sameworld": sameWorld,
 		},
 		UpdateScripts: os.Getenv("UPDATE") != "",
 	})

@@ -14,12 +14,15 @@ import (
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/ipsource"
 )
 
 // network is a world in which names can be resolved as any machine would.
 type network interface {
 	ddns.World
 	ddns.Resolver
+	// Gateway returns the way out over IPv4.
+	Gateway() (ddns.Gateway, error)
 }
 
 // internet is the real network.
@@ -82,6 +85,13 @@ func (n *internet) From(local netip.Addr) ddns.World {
 // Lookup implements ddns.Resolver.
 func (n *internet) Lookup(ctx context.Context, family ddns.Family, host string) ([]netip.Addr, error) {
 	return n.resolver.lookup(ctx, []ddns.Family{family}, host)
+}
+
+// Gateway implements network: the default route, or that of the interface that is bound.
+func (n *internet) Gateway() (ddns.Gateway, error) {
+	gateway, err := ipsource.DefaultGateway(n.device)
+	gateway.Tunnel = n.noTunnel && gateway.Interface != "" && isTunnel(gateway.Interface)
+	return gateway, err
 }
 
 // dialStagger is how long one address of a host gets before the next is tried

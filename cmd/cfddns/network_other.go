@@ -11,5 +11,8 @@ const canBindDevice = false
 
 func bindDevice(string) func(network, address string, c syscall.RawConn) error { return nil }
 
+// isTunnel cannot tell a VPN's interface from others here.
+func isTunnel(string) bool { return false }
+
 // tunnelOf cannot tell a VPN's interface from others here.
 func tunnelOf(net.Addr) string { return "" }

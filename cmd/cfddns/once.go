@@ -50,6 +50,9 @@ func (a *app) once(ctx context.Context, dry bool, assume string) error {
 	}
 	a.warn(p.warnings)
 	p.runner.Dry, p.runner.Assume = dry, address
+	if a.terminal && !dry {
+		p.runner.Before = a.sayBefore // the mail of cron has the change itself
+	}
 	stop := a.progress("asking, writing and proving")
 	round, past := p.runner.Round(ctx, ddns.ByOnce, ddns.Past{Memory: p.memory})
 	stop()

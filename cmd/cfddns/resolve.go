@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
@@ -36,7 +37,8 @@ func dohServers() []dohServer {
 
 // resolver asks the system's resolver, and others once it has been silent for long.
 type resolver struct {
-	doh func(ctx context.Context, s dohServer, family ddns.Family, host string) ([]netip.Addr, error)
+	system *net.Resolver // nil: package net's own
+	doh    func(ctx context.Context, s dohServer, family ddns.Family, host string) ([]netip.Addr, error)
 
 	mu          sync.Mutex // guards the following
 	silentSince time.Time  // zero while the system's resolver answers
@@ -49,7 +51,7 @@ func (r *resolver) lookup(ctx context.Context, families []ddns.Family, host stri
 	if len(families) == 1 {
 		wanted = families[0].Network("ip")
 	}
-	addresses, err := net.DefaultResolver.LookupNetIP(ctx, wanted, host)
+	addresses, err := r.system.LookupNetIP(ctx, wanted, host)
 	var gone *net.DNSError
 	if err == nil || errors.As(err, &gone) && gone.IsNotFound {
 		r.heard(true)
@@ -63,6 +65,15 @@ func (r *resolver) lookup(ctx context.Context, families []ddns.Family, host stri
 		return nil, err
 	}
 	return r.otherwise(ctx, families, host, err)
+}
+
+// asking is a resolver that asks these servers, HOST:PORT, one after the other.
+func asking(servers []string) *net.Resolver {
+	var next atomic.Uint32
+	return &net.Resolver{PreferGo: true, StrictErrors: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		server := servers[int(next.Add(1)-1)%len(servers)]
+		return new(net.Dialer).DialContext(ctx, network, server)
+	}}
 }
 
 // heard notes whether the system's resolver answered, and reports whether it

@@ -25,6 +25,8 @@ type app struct {
 	// network is the way out; nil means the real one. The demo puts the
 	// sandbox here and changes nothing else.
 	network network
+	// looksOver is over how long the doctor looks at the edge; 0 means its default.
+	looksOver time.Duration
 
 	configFile string
 	logLevel   string
@@ -79,7 +81,6 @@ See it happen, with nothing needed:  cfddns demo`,
 	}
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetVersionTemplate("cfddns {{.Version}}\n")
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configFile, "config", "", "configuration `FILE` (default $CFDDNS_CONFIG, ~/.config/cfddns/cfddns.yaml, /etc/cfddns/cfddns.yaml)")
 	flags.StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default: log.level of the configuration)")
@@ -87,8 +88,8 @@ See it happen, with nothing needed:  cfddns demo`,
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml", "json", "toml")
-	root.AddCommand(a.runCommand(), a.onceCommand(), a.ipCommand(), a.checkCommand(), a.statusCommand(), a.pokeCommand(),
-		a.healthcheckCommand(), a.demoCommand(), a.sandboxCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.onceCommand(), a.ipCommand(), a.checkCommand(), a.migrateCommand(), a.statusCommand(), a.pokeCommand(),
+		a.healthcheckCommand(), a.wafCommand(), a.underAttackCommand(), a.doctorCommand(), a.demoCommand(), a.sandboxCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		completion.Example = "  source <(cfddns completion bash)"

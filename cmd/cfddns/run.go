@@ -44,6 +44,8 @@ type theDaemon struct {
 	talk    *talker
 	started time.Time
 
+	reloading sync.Mutex // one reload at a time, by signal or over the socket
+
 	mu        sync.Mutex // guards the following, which a reload exchanges
 	parts     *parts
 	notifier  *notify.Notifier
@@ -108,6 +110,7 @@ func (d *theDaemon) serve(ctx context.Context, listener net.Listener) error {
 // settingsOf is what the loop needs of the parts. Only a daemon asks when the
 // token ends: a one-shot is over before it does.
 func settingsOf(p *parts) ddns.Settings {
+	p.runner.Watch = true
 	p.runner.TokenExpires = func(ctx context.Context, account string) (time.Time, error) {
 		token, err := p.client.VerifyToken(ctx, account)
 		return token.Expires, err
@@ -146,7 +149,7 @@ func (d *theDaemon) listenSignals(ctx context.Context, signals <-chan os.Signal)
 				d.loop.Wake(ddns.BySignal)
 				continue
 			}
-			d.reload(ctx)
+			_ = d.reload(ctx) // the log says why it is refused
 		case <-ctx.Done():
 			return
 		}
@@ -154,21 +157,23 @@ func (d *theDaemon) listenSignals(ctx context.Context, signals <-chan os.Signal)
 }
 
 // reload reads the configuration again. A bad one is refused, and the old one stays.
-func (d *theDaemon) reload(ctx context.Context) {
+func (d *theDaemon) reload(ctx context.Context) error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
 	d.tell(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, monotonicMicroseconds()))
 	defer d.tell(daemon.SdNotifyReady)
 	cfg, err := d.app.load()
 	if err != nil {
 		d.log.Error("the new configuration is refused, the old one stays", "err", err)
-		return
+		return err
 	}
 	p, err := d.app.wire(cfg)
 	if err != nil {
 		d.log.Error("the new configuration is refused, the old one stays", "err", err)
-		return
+		return err
 	}
 	if err := d.loop.Reload(ctx, settingsOf(p)); err != nil {
-		return // we are stopping
+		return err // we are stopping
 	}
 	d.level.Set(d.app.level(cfg.Log.Level))
 	d.mu.Lock()
@@ -183,6 +188,7 @@ func (d *theDaemon) reload(ctx context.Context) {
 		d.log.Warn(w)
 	}
 	d.log.Info("reloaded", "names", len(p.runner.Targets), "token", p.tokenSource, "fingerprint", p.fingerprint)
+	return nil
 }
 
 // tell says something to systemd, if it started us. https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html

@@ -35,10 +35,15 @@ nameservers and its edge, Duck DNS, and services that tell the home's address.
 Any Cloudflare client works against it unmodified. When everything listens it
 prints one line of JSON on standard output that says where.
 
+The edge runs the zones' WAF rules, and takes whoever asks over loopback for the
+home; the header "CF-Sandbox-Client: ADDRESS" names another client.
+
 The control address changes the world (JSON over HTTP; GET / explains it):
   POST /wan {"ipv4":"45.67.90.77"}       the provider changes the address
   POST /duckdns {"up":false}             Duck DNS goes dark
   POST /security {"under_attack":true}   Under Attack mode
+  POST /history {"minutes":[…]}          what the analytics remember of last night
+  POST /status {"incidents":[…]}         what Cloudflare's status service tells
   POST /faults {"on":"list","do":"500","times":3}
   DELETE /faults                         all is well again
   GET /world                             records, calls made, addresses`,

@@ -17,8 +17,8 @@ var sandboxOperators = []string{"cloudflare", "amazon", "google", "akamai", "ide
 // addresses where an ordinary one names hosts, and is the same otherwise.
 func sandboxConfiguration(info sandbox.Info) []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# written by cfddns sandbox; good while it runs\ncloudflare:\n  token: %q\n  api: %q\n  nameservers: [%q]\n  edge: %q\ntls_roots: %q\n",
-		info.Token, info.API, info.DNS, hostPort(info.Edge), info.CA)
+	fmt.Fprintf(&b, "# written by cfddns sandbox; good while it runs\ncloudflare:\n  token: %q\n  api: %q\n  nameservers: [%q]\n  edge: %q\ntls_roots: %q\nresolver: [%q]\n",
+		info.Token, info.API, info.DNS, hostPort(info.Edge), info.CA, info.Resolver)
 	b.WriteString("records:\n")
 	for _, z := range info.Zones {
 		fmt.Fprintf(&b, "  - name: home.%s\n", z.Name)

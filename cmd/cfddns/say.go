@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 var colours = map[string]string{
 	"right": "\x1b[32m", "changed": "\x1b[32m", "would change": "\x1b[33m", "held": "\x1b[33m",
 	"refused": "\x1b[31m", "unreachable": "\x1b[31m", "contradicted": "\x1b[31m", "agreed": "\x1b[32m", "split": "\x1b[31m", "unknown": "\x1b[31m",
+	"cleared": "\x1b[32m", "suspicious": "\x1b[33m", "guilty": "\x1b[31m", "well": "\x1b[32m", "culprit": "\x1b[31m", "unclear": "\x1b[33m",
 }
 
 // paint colours a word on a terminal, padded to a width.
@@ -58,6 +60,7 @@ func (a *app) sayRound(r ddns.Round) {
 		}
 	}
 	a.sayWrong(wrong)
+	said = a.sayWaysIn(r, quiet) || said
 	if r.Dry {
 		a.sayRehearsal(r)
 	}
@@ -106,8 +109,12 @@ func (a *app) sayWrong(wrong []ddns.Outcome) {
 // fromOutcome reports whether the line of a target says the condition already.
 func fromOutcome(r ddns.Round, c ddns.Condition) bool {
 	switch c.Code {
-	case ddns.CodeLeftBehind, ddns.CodeClock, ddns.CodeZonePending, ddns.CodeState, ddns.CodeRosterThin, ddns.CodeAlone, ddns.CodeNAT66, ddns.CodeTokenExpires:
+	case ddns.CodeHopDark, ddns.CodeUnkept: // of names that have no line
 		return false
+	case ddns.CodeDoubleNAT, ddns.CodeRouter, ddns.CodeLeftBehind, ddns.CodeClock, ddns.CodeZonePending, ddns.CodeState, ddns.CodeRosterThin, ddns.CodeAlone, ddns.CodeNAT66, ddns.CodeTokenExpires:
+		return false
+	case ddns.CodeCGNAT: // said by the names that it holds, if it holds any
+		return slices.ContainsFunc(r.Holdings, func(h ddns.Holding) bool { return h.Guard == ddns.CGNATGuard })
 	case ddns.CodeShared: // a name that is kept has its line for what was done, and this beside it
 		return slices.ContainsFunc(r.Outcomes, func(o ddns.Outcome) bool { return o.Target.Key() == c.Name && o.State == ddns.Refused })
 	default:
@@ -237,6 +244,24 @@ func (a *app) sayVerdicts(verdicts []ddns.Verdict) {
 // waited for two seconds, and for how long: one line, drawn anew each second
 // and gone when stop returns.
 func (a *app) progress(what string) (stop func()) {
+	return a.progressing(func() string { return what })
+}
+
+// progressOf is progress over a number of things, of which count says how many
+// are done.
+func (a *app) progressOf(what string, total int) (count func(done int), stop func()) {
+	const width = 20
+	var done atomic.Int64
+	stop = a.progressing(func() string {
+		n := min(int(done.Load()), total)
+		full := width * n / max(total, 1)
+		return fmt.Sprintf("%s [%s%s] %d of %d", what, strings.Repeat("#", full), strings.Repeat(".", width-full), n, total)
+	})
+	return func(n int) { done.Store(int64(n)) }, stop
+}
+
+// progressing draws what a command says that it is doing.
+func (a *app) progressing(what func() string) (stop func()) {
 	if !a.watched {
 		return func() {}
 	}
@@ -255,7 +280,7 @@ func (a *app) progress(what string) (stop func()) {
 				return
 			}
 			if waited >= 2 {
-				fmt.Fprintf(a.stderr, "\r\x1b[Kcfddns: %s, for %d s …", what, waited)
+				fmt.Fprintf(a.stderr, "\r\x1b[Kcfddns: %s, for %d s …", what(), waited)
 			}
 		}
 	})

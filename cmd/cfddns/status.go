@@ -47,6 +47,9 @@ func (a *app) sayReport(r ddns.Report) {
 	for _, t := range r.Targets {
 		fmt.Fprintf(a.stdout, "%s  %s %s: %s\n", a.paint(string(t.State), 12), t.Name, t.Type, t.Why)
 	}
+	for _, w := range r.WaysIn {
+		fmt.Fprintf(a.stdout, "%s  way in %s\n", a.paint(string(w.State), 12), joinNonEmpty(": ", w.Name, w.Why))
+	}
 	for _, c := range r.Conditions {
 		fmt.Fprintf(a.stdout, "%s  %s (since %s)\n", a.paint(string(c.Severity), 12), joinNonEmpty(": ", c.Name, c.Title), c.Since.Local().Format("2006-01-02 15:04"))
 		sayHint(a.stdout, c.Hint)

@@ -19,7 +19,7 @@ import (
 // play plays the acts in order. An error is about the stage, not the story:
 // what was not seen is in the steps.
 func (s *story) play(ctx context.Context) error {
-	acts := []func(context.Context) error{s.actBefore, s.actDark, s.actMend, s.actMove}
+	acts := []func(context.Context) error{s.actBefore, s.actDark, s.actMend, s.actMove, s.actScript, s.actDoctor, s.actWayIn}
 	for _, act := range acts {
 		if err := act(ctx); err != nil {
 			return err

@@ -59,7 +59,9 @@ func loud(r ddns.Round) bool {
 
 // changed reports whether anything was written, and not told before.
 func changed(r ddns.Round) bool {
-	return !r.Again && slices.ContainsFunc(r.Receipts, func(rc ddns.Receipt) bool { return rc.State == ddns.Confirmed && !rc.Change.Drill })
+	opened := func(o ddns.WayInOutcome) bool { return o.State == ddns.Changed }
+	wrote := func(rc ddns.Receipt) bool { return rc.State == ddns.Confirmed && !rc.Change.Drill }
+	return !r.Again && (slices.ContainsFunc(r.Receipts, wrote) || slices.ContainsFunc(r.WaysIn, opened))
 }
 
 // troubleOf tells troubles apart, whatever their words.
@@ -70,6 +72,9 @@ func troubleOf(r ddns.Round) string {
 	}
 	for _, o := range r.Outcomes {
 		words = append(words, string(o.State)+" "+o.Target.Key())
+	}
+	for _, o := range r.WaysIn {
+		words = append(words, string(o.State)+" "+o.Name)
 	}
 	return strings.Join(words, "\n")
 }
@@ -84,6 +89,11 @@ func roundLine(r ddns.Round) string {
 		}
 	}
 	parts = several(parts, "names changed")
+	for _, o := range r.WaysIn {
+		if o.State == ddns.Changed && !r.Again {
+			parts = append(parts, fmt.Sprintf("way in %s: %s", o.Name, o.Why))
+		}
+	}
 	var wrong []string
 	for _, o := range r.Outcomes {
 		if o.State != ddns.Right && o.State != ddns.Changed {
@@ -91,6 +101,11 @@ func roundLine(r ddns.Round) string {
 		}
 	}
 	parts = append(parts, several(wrong, "names not right")...)
+	for _, o := range r.WaysIn {
+		if o.State != ddns.Right && o.State != ddns.Changed {
+			parts = append(parts, fmt.Sprintf("way in %s %s: %s", o.Name, o.State, joinNonEmpty("; ", o.Why, o.Hint)))
+		}
+	}
 	for _, c := range r.Conditions {
 		if !fromOutcome(r, c) && c.Severity != ddns.Notice {
 			parts = append(parts, joinNonEmpty(": ", c.Name, c.Title))
@@ -98,6 +113,9 @@ func roundLine(r ddns.Round) string {
 	}
 	if r.Gap > 0 && !r.Again {
 		parts = append(parts, fmt.Sprintf("visitors may have failed for %s at most", r.Gap.Round(100*time.Millisecond)))
+	}
+	if len(parts) == 0 && len(r.Outcomes) == 0 && len(r.WaysIn) > 0 {
+		return fmt.Sprintf("all %d ways in right at %s", len(r.WaysIn), addresses(r))
 	}
 	if len(parts) == 0 {
 		return fmt.Sprintf("all %d names right at %s", len(r.Outcomes), addresses(r))
@@ -144,7 +162,13 @@ func statusLine(r ddns.Round, past ddns.Past) string {
 	if len(homes) > 0 {
 		where = strings.Join(homes, ", ")
 	}
-	line := fmt.Sprintf("%s · %d of %d names right, %d proved", where, right, len(r.Outcomes), proved(r, past))
+	line := where
+	if len(r.Outcomes) > 0 || len(r.WaysIn) == 0 {
+		line += fmt.Sprintf(" · %d of %d names right, %d proved", right, len(r.Outcomes), proved(r, past))
+	}
+	if len(r.WaysIn) > 0 {
+		line += fmt.Sprintf(" · %d of %d ways in right", waysInRight(r), len(r.WaysIn))
+	}
 	if worst := worstCondition(r); worst != "" {
 		line += " · " + worst
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 
 	"github.com/cfddns/cfddns/cfclient"
 	"github.com/cfddns/cfddns/configs"
@@ -32,12 +33,14 @@ type parts struct {
 func (a *app) wire(cfg configs.Config) (*parts, error) {
 	p := &parts{config: cfg, keeper: &keeper{dir: cfg.State}}
 	var rosters []ddns.Roster
+	var router ipsource.Router
 	err := errors.Join(cfg.NeedRecords(), p.connect(a), notifyConfig(cfg).Validate())
 	if p.network != nil {
 		sources, bindErr := a.sourceNetwork(p.network, cfg.IP.Bind)
 		err = errors.Join(err, bindErr)
 		if bindErr == nil {
 			var rosterErr error
+			router = routerOn(sources)
 			rosters, rosterErr = a.rosters(cfg, sources)
 			err = errors.Join(err, rosterErr)
 		}
@@ -50,6 +53,7 @@ func (a *app) wire(cfg configs.Config) (*parts, error) {
 		p.warnings = append(p.warnings, note)
 	}
 	p.runner = p.newRunner(a, rosters)
+	p.runner.Witness, p.runner.PublishShared = router, cfg.IP.CGNAT == "publish"
 	return p, nil
 }
 
@@ -59,6 +63,9 @@ func (p *parts) connect(a *app) error {
 		internet, err := newInternet(p.config.TLSRoots)
 		if err != nil {
 			return err
+		}
+		if servers := p.config.Resolver; len(servers) > 0 {
+			internet.resolver.system = asking(servers)
 		}
 		p.network = internet
 	}
@@ -79,7 +86,7 @@ func (p *parts) connect(a *app) error {
 }
 
 // sourceNetwork is the network as the sources use it.
-func (a *app) sourceNetwork(n network, bind string) (ddns.World, error) {
+func (a *app) sourceNetwork(n network, bind string) (network, error) {
 	if real, ok := n.(*internet); ok {
 		return real.forSources(bind)
 	}
@@ -87,8 +94,13 @@ func (a *app) sourceNetwork(n network, bind string) (ddns.World, error) {
 }
 
 // rosters builds whom to ask, for each family that a target wants.
-func (a *app) rosters(cfg configs.Config, world ddns.World) ([]ddns.Roster, error) {
-	byFamily, err := ipsource.Build(cfg.Roster(version()), world)
+func (a *app) rosters(cfg configs.Config, sources network) ([]ddns.Roster, error) {
+	c := cfg.Roster(version())
+	if _, real := sources.(*internet); real && cfg.WantsSelf() && !slices.Contains(c.Families, ddns.IPv6) && hasIPv6(cfg.IP.Bind) {
+		c.Families = append(c.Families, ddns.IPv6) // this machine calls over IPv6 where it can
+	}
+	c.Router = routerOn(sources)
+	byFamily, err := ipsource.Build(c, sources)
 	if err != nil {
 		return nil, fmt.Errorf("ip.sources: %w", err)
 	}
@@ -108,7 +120,10 @@ func ordered(byFamily map[ddns.Family]ddns.Roster) []ddns.Roster {
 
 // rollback is where replaced CNAMEs are kept: the state directory, else the
 // places where a person's programs keep such things.
-func (p *parts) rollback(a *app) ddns.Rollback {
+func (p *parts) rollback(a *app) ddns.Rollback { return journal.RollbackIn(p.rollbackDirs(a)...) }
+
+// rollbackDirs are the directories of rollback files, the best first.
+func (p *parts) rollbackDirs(a *app) []string {
 	dirs := []string{p.config.State}
 	if dirs[0] == "" {
 		dirs = dirs[:0]
@@ -119,7 +134,7 @@ func (p *parts) rollback(a *app) ddns.Rollback {
 		}
 		dirs = append(dirs, "/var/lib/cfddns")
 	}
-	return journal.RollbackIn(dirs...)
+	return dirs
 }
 
 // newRunner builds the runner of the rounds.
@@ -131,6 +146,8 @@ func (p *parts) newRunner(a *app, rosters []ddns.Roster) *ddns.Runner {
 		API:      p.client,
 		Resolver: p.network,
 		Rollback: p.rollback(a),
+		WaysIn:   cfg.WaysIn(),
+		Rules:    p.client,
 		Owner:    cfg.Owner,
 		Drill:    cfg.Cloudflare.Drill,
 		Recheck:  cfg.Cloudflare.Recheck,

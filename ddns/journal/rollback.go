@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,11 +31,27 @@ const rollbackMost = 64 << 20
 //	   "proxied":true,"ttl":1,"comment":"","tags":[],"settings":{}}]}
 //
 // Each record has the fields of Cloudflare's API and can be sent there as it
-// is, without its id.
+// is, without its id. A migration adds what its way back needs to know: via,
+// addresses, config and added, as in Rollback.
 type rollbackFile struct {
-	Version int            `json:"version"`
-	Written time.Time      `json:"written"`
-	Records []rollbackItem `json:"records"`
+	Version   int            `json:"version"`
+	Written   time.Time      `json:"written"`
+	Records   []rollbackItem `json:"records"`
+	Via       string         `json:"via,omitempty"`
+	Addresses []netip.Addr   `json:"addresses,omitempty"`
+	Config    string         `json:"config,omitempty"`
+	Added     []string       `json:"added,omitempty"`
+}
+
+// Rollback is what a rollback file holds.
+type Rollback struct {
+	Path      string
+	Written   time.Time
+	Records   []ddns.Record // as they stood before
+	Via       string        // the name that the CNAMEs were pointed at; empty: they became addresses
+	Addresses []netip.Addr  // of the home, when the file was written
+	Config    string        // the configuration that the names were to be added to; empty: none
+	Added     []string      // the names that it did not keep before
 }
 
 type rollbackItem struct {
@@ -62,17 +79,25 @@ func RollbackIn(dirs ...string) ddns.Rollback { return places(dirs) }
 // places are directories, the best first.
 type places []string
 
-// Keep implements ddns.Rollback. Where the newest file holds just these records
-// already, no other is written. Its error names every directory that was tried.
+// Keep implements ddns.Rollback.
 func (p places) Keep(records []ddns.Record) (where string, err error) {
+	return WriteRollback(p, Rollback{Records: records})
+}
+
+// WriteRollback writes a rollback file to the first of the directories that
+// can be written, and returns once it is on disk. Where the newest file there
+// says the same already, no other is written. The path and time of the file are
+// chosen here. Its error names every directory that was tried.
+func WriteRollback(dirs []string, file Rollback) (where string, err error) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	content, err := encodeRollback(records, now)
+	file.Written = now
+	content, err := encodeRollback(file)
 	if err != nil {
 		return "", fmt.Errorf("the old records could not be written down: %w", err)
 	}
 	var tried []string
 	var causes []error
-	for _, dir := range p {
+	for _, dir := range dirs {
 		if where := kept(dir, content, now); where != "" {
 			return where, nil
 		}
@@ -109,21 +134,27 @@ func (u *unkept) Unwrap() []error { return u.causes }
 func kept(dir string, content []byte, now time.Time) (where string) {
 	entries, _ := os.ReadDir(dir) // sorted by name, and so by time
 	for _, entry := range slices.Backward(entries) {
-		name := entry.Name()
-		if !strings.HasPrefix(name, "rollback-") || filepath.Ext(name) != ".json" || !entry.Type().IsRegular() {
+		if !isRollback(entry) {
 			continue
 		}
-		path := filepath.Join(dir, name)
-		records, err := ReadRollback(path)
+		path := filepath.Join(dir, entry.Name())
+		file, err := OpenRollback(path)
 		if err != nil {
 			return ""
 		}
-		if same, err := encodeRollback(records, now); err != nil || !bytes.Equal(same, content) {
+		file.Written = now
+		if same, err := encodeRollback(file); err != nil || !bytes.Equal(same, content) {
 			return ""
 		}
 		return path
 	}
 	return ""
+}
+
+// isRollback reports whether an entry of a directory has the name of a rollback file.
+func isRollback(entry fs.DirEntry) bool {
+	name := entry.Name()
+	return strings.HasPrefix(name, "rollback-") && filepath.Ext(name) == ".json" && entry.Type().IsRegular()
 }
 
 // keepIn writes a new file and returns once it and its name are on disk.
@@ -161,9 +192,9 @@ func createRollback(dir string, now time.Time) (*os.File, error) {
 	}
 }
 
-func encodeRollback(records []ddns.Record, now time.Time) ([]byte, error) {
-	file := rollbackFile{Version: rollbackVersion, Written: now, Records: []rollbackItem{}}
-	for _, r := range records {
+func encodeRollback(r Rollback) ([]byte, error) {
+	file := rollbackFile{Version: rollbackVersion, Written: r.Written, Records: []rollbackItem{}, Via: r.Via, Addresses: r.Addresses, Config: r.Config, Added: r.Added}
+	for _, r := range r.Records {
 		r.Tags = append([]string{}, r.Tags...)
 		file.Records = append(file.Records, rollbackItem(r))
 	}
@@ -171,45 +202,71 @@ func encodeRollback(records []ddns.Record, now time.Time) ([]byte, error) {
 	return append(content, '\n'), err
 }
 
+// Rollbacks returns what the rollback files of the directories hold, the
+// newest first. A file that cannot be read is passed over: it can tell nothing.
+func Rollbacks(dirs ...string) (files []Rollback) {
+	for _, dir := range dirs {
+		entries, _ := os.ReadDir(dir)
+		for _, entry := range entries {
+			if !isRollback(entry) {
+				continue
+			}
+			if file, err := OpenRollback(filepath.Join(dir, entry.Name())); err == nil {
+				files = append(files, file)
+			}
+		}
+	}
+	slices.SortStableFunc(files, func(a, b Rollback) int { return b.Written.Compare(a.Written) })
+	return files
+}
+
 // ReadRollback returns the records of a rollback file.
 func ReadRollback(path string) ([]ddns.Record, error) {
+	file, err := OpenRollback(path)
+	return file.Records, err
+}
+
+// OpenRollback returns what a rollback file holds.
+func OpenRollback(path string) (Rollback, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("the rollback file cannot be read: %w", err)
+		return Rollback{}, fmt.Errorf("the rollback file cannot be read: %w", err)
 	}
 	defer f.Close() // it was only read
 	content, err := io.ReadAll(io.LimitReader(f, rollbackMost))
 	if err != nil {
-		return nil, fmt.Errorf("the rollback file cannot be read: %w", err)
+		return Rollback{}, fmt.Errorf("the rollback file cannot be read: %w", err)
 	}
-	records, err := decodeRollback(content)
+	file, err := decodeRollback(content)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a rollback file of cfddns: %w; nothing was changed", path, err)
+		return Rollback{}, fmt.Errorf("%s is not a rollback file of cfddns: %w; nothing was changed", path, err)
 	}
-	return records, nil
+	file.Path = path
+	return file, nil
 }
 
-func decodeRollback(content []byte) ([]ddns.Record, error) {
+func decodeRollback(content []byte) (Rollback, error) {
 	var file rollbackFile
 	if err := json.Unmarshal(content, &file); err != nil {
-		return nil, err
+		return Rollback{}, err
 	}
 	if file.Version != rollbackVersion {
-		return nil, fmt.Errorf("its version is %d, and this program knows version %d", file.Version, rollbackVersion)
+		return Rollback{}, fmt.Errorf("its version is %d, and this program knows version %d", file.Version, rollbackVersion)
 	}
-	records := make([]ddns.Record, len(file.Records))
+	r := Rollback{Written: file.Written, Via: file.Via, Addresses: file.Addresses, Config: file.Config, Added: file.Added,
+		Records: make([]ddns.Record, len(file.Records))}
 	for i, item := range file.Records {
 		if item.Name == "" || item.Type == "" || item.Content == "" {
-			return nil, fmt.Errorf("record %d has no name, no type or no content", i+1)
+			return Rollback{}, fmt.Errorf("record %d has no name, no type or no content", i+1)
 		}
 		var settings bytes.Buffer
 		if len(item.Settings) > 0 {
 			if err := json.Compact(&settings, item.Settings); err != nil {
-				return nil, err
+				return Rollback{}, err
 			}
 			item.Settings = settings.Bytes()
 		}
-		records[i] = ddns.Record(item)
+		r.Records[i] = ddns.Record(item)
 	}
-	return records, nil
+	return r, nil
 }

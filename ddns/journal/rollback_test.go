@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/json"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -139,7 +140,7 @@ func TestAFileThatIsNoRollbackFileIsRefused(t *testing.T) {
 }
 
 func FuzzRollback(f *testing.F) {
-	content, err := encodeRollback(hops, start)
+	content, err := encodeRollback(Rollback{Records: hops, Written: start})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -147,22 +148,53 @@ func FuzzRollback(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		records, err := decodeRollback(content)
+		file, err := decodeRollback(content)
 		if err != nil {
 			return
 		}
-		again, err := encodeRollback(records, start)
+		again, err := encodeRollback(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		back, err := decodeRollback(again)
-		if err != nil || len(back) != len(records) {
-			t.Fatal(err)
+		if err != nil || len(back.Records) != len(file.Records) || back.Via != file.Via || !slices.Equal(back.Addresses, file.Addresses) {
+			t.Fatalf("%+v became %+v, %v", file, back, err)
 		}
-		for i := range back {
-			if back[i].Content != records[i].Content || back[i].Name != records[i].Name {
-				t.Fatalf("%v became %v", records[i], back[i])
+		for i, r := range back.Records {
+			if was := file.Records[i]; r.Content != was.Content || r.Name != was.Name {
+				t.Fatalf("%v became %v", was, r)
 			}
 		}
 	})
+}
+
+func TestWhatAMigrationNeedsForItsWayBack(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	want := Rollback{Records: hops, Via: "home.example.com", Addresses: []netip.Addr{netip.MustParseAddr("45.67.89.10")}, Config: "/etc/cfddns/cfddns.yaml", Added: []string{"www.example.com"}}
+	where, err := WriteRollback([]string{dir, other}, want)
+	if err != nil || filepath.Dir(where) != dir {
+		t.Fatal(where, err)
+	}
+	if again, err := WriteRollback([]string{dir}, want); again != where || err != nil {
+		t.Errorf("the same again went to %s, %v", again, err)
+	}
+	want.Via = ""
+	if _, err := WriteRollback([]string{other}, want); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "rollback-1.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files := Rollbacks(dir, other, filepath.Join(dir, "none"))
+	if len(files) != 2 || files[0].Written.Before(files[1].Written) {
+		t.Fatalf("%+v: the newest comes first, what cannot be read is passed over", files)
+	}
+	got, err := OpenRollback(where)
+	if err != nil || got.Via != "home.example.com" || got.Path != where {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	want.Via, want.Path, want.Written = got.Via, got.Path, got.Written
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+		t.Error(diff)
+	}
 }

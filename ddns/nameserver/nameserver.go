@@ -50,16 +50,23 @@ func (c Client) Ask(ctx context.Context, server, name, recordType string) (ddns.
 	if err != nil {
 		return ddns.Answer{}, fmt.Errorf("ask %s: %w", server, err)
 	}
-	ctx, cancel := c.deadline(ctx)
-	defer cancel()
-	answer, err := c.over(ctx, "udp", server, query)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, errServer) {
-		answer, err = c.over(ctx, "tcp", server, query)
-	}
+	_, answer, err := c.exchange(ctx, server, query)
 	if err != nil {
 		return ddns.Answer{}, fmt.Errorf("ask %s for %s %s: %w", server, name, recordType, err)
 	}
 	return answer, nil
+}
+
+// exchange asks over UDP, and over TCP if that brought nothing to rely on. It
+// returns the whole message too.
+func (c Client) exchange(ctx context.Context, server string, query *dns.Msg) (*dns.Msg, ddns.Answer, error) {
+	ctx, cancel := c.deadline(ctx)
+	defer cancel()
+	reply, answer, err := c.over(ctx, "udp", server, query)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, errServer) {
+		reply, answer, err = c.over(ctx, "tcp", server, query)
+	}
+	return reply, answer, err
 }
 
 func (c Client) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -106,7 +113,7 @@ func randomCase(name string) string {
 
 // over asks over one transport, on a connection of its own. UDP gets half of
 // the time that is left, so that TCP has the other half.
-func (c Client) over(ctx context.Context, transport, server string, query *dns.Msg) (ddns.Answer, error) {
+func (c Client) over(ctx context.Context, transport, server string, query *dns.Msg) (*dns.Msg, ddns.Answer, error) {
 	end, _ := ctx.Deadline()
 	left := time.Until(end)
 	if transport == "udp" {
@@ -116,7 +123,7 @@ func (c Client) over(ctx context.Context, transport, server string, query *dns.M
 	defer cancel()
 	conn, err := c.World.Dial(ctx, network(transport, server), server)
 	if err != nil {
-		return ddns.Answer{}, err
+		return nil, ddns.Answer{}, err
 	}
 	defer conn.Close()
 	// The library obeys a deadline but not a cancellation.
@@ -127,20 +134,20 @@ func (c Client) over(ctx context.Context, transport, server string, query *dns.M
 	reply, _, err := library.ExchangeWithConnContext(ctx, query, &dns.Conn{Conn: conn})
 	switch {
 	case ctx.Err() != nil:
-		return ddns.Answer{}, fmt.Errorf("no answer over %s: %w", transport, ctx.Err())
+		return nil, ddns.Answer{}, fmt.Errorf("no answer over %s: %w", transport, ctx.Err())
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return ddns.Answer{}, fmt.Errorf("no answer over %s: %w", transport, context.DeadlineExceeded)
+		return nil, ddns.Answer{}, fmt.Errorf("no answer over %s: %w", transport, context.DeadlineExceeded)
 	case err != nil:
-		return ddns.Answer{}, fmt.Errorf("no answer over %s: %w", transport, err)
+		return nil, ddns.Answer{}, fmt.Errorf("no answer over %s: %w", transport, err)
 	case transport == "udp" && reply.Truncated:
-		return ddns.Answer{}, errTruncated
+		return nil, ddns.Answer{}, errTruncated
 	}
 	answer, err := readReply(reply, query)
 	if errors.Is(err, errCase) && transport == "tcp" {
 		err = nil
 	}
 	answer.Server, answer.Over = server, transport
-	return answer, err
+	return reply, answer, err
 }
 
 // network pins the family where the server is given by address.

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/ddns/journal"
+)
+
+const (
+	// chunkMost is how many names are written before they are proved and the
+	// next ones follow, and so before a Ctrl-C is heard.
+	chunkMost = 500
+	// askAgain is how old the sources' word may get while we write.
+	askAgain = time.Minute
+)
+
+// apply writes the plan, chunk by chunk, and finds the names a keeper.
+func (m *migration) apply(ctx context.Context) error {
+	names := 0
+	for _, row := range m.rows {
+		if row.movable() {
+			names++
+		}
+	}
+	if names > 0 || m.flags.via != "" {
+		m.checkQuota(ctx)
+		if err := m.keepOld(); err != nil {
+			return err
+		}
+		count, stop := m.app.progressOf("migrating", names)
+		m.write(ctx, count)
+		stop()
+	}
+	m.keepNames(context.WithoutCancel(ctx))
+	return nil
+}
+
+// checkQuota refuses the names of zones that have no room for more records
+// than are deleted. What Cloudflare does not tell is no reason to refuse.
+func (m *migration) checkQuota(ctx context.Context) {
+	more := map[string]int{}
+	for _, row := range m.rows {
+		if row.movable() && !row.repoint {
+			more[row.alias.Zone.ID] += len(row.after) - 1
+		}
+	}
+	for _, zone := range m.zones {
+		if _, concerned := more[zone.ID]; !concerned {
+			continue
+		}
+		quota, err := m.parts.client.Quota(ctx, zone)
+		if err != nil || quota.Limit == 0 || quota.Used+more[zone.ID] <= quota.Limit {
+			continue
+		}
+		for _, row := range m.rows {
+			if row.movable() && row.alias.Zone.ID == zone.ID && len(row.after) > 1 {
+				row.outcome.State = ddns.Refused
+				row.outcome.Why = fmt.Sprintf("%s holds %d of %d records, and A and AAAA need one more than the CNAME did; nothing was changed", zone.Name, quota.Used, quota.Limit)
+				row.outcome.Hint = "delete records that nobody needs"
+			}
+		}
+	}
+}
+
+// keepOld writes the rollback file of everything that will be written.
+func (m *migration) keepOld() error {
+	file := journal.Rollback{Addresses: m.home()}
+	for _, row := range m.rows {
+		if row.movable() {
+			file.Records = append(file.Records, row.alias.Record)
+		}
+		if row.movable() && row.repoint {
+			file.Via = m.flags.via
+		}
+	}
+	if len(file.Records) == 0 {
+		return nil
+	}
+	if !m.flags.noConfig && m.path != "" {
+		file.Config = m.path
+		for _, r := range m.toKeep(func(*migrateRow) bool { return true }) {
+			file.Added = append(file.Added, r.Name)
+		}
+		file.Added = slices.Compact(file.Added)
+	}
+	where, err := journal.WriteRollback(m.rollbackDirs(), file)
+	if err != nil {
+		return exit(ddns.ExitRefused, fmt.Errorf("%w; without the way back nothing was changed", err))
+	}
+	m.file = where
+	m.parts.runner.Rollback = kept{where, file.Records}
+	return nil
+}
+
+// kept is a rollback file that holds the records already.
+type kept struct {
+	where   string
+	records []ddns.Record
+}
+
+// Keep implements ddns.Rollback.
+func (k kept) Keep(records []ddns.Record) (string, error) {
+	held := map[string]string{}
+	for _, r := range k.records {
+		held[r.ID] = r.Content
+	}
+	for _, r := range records {
+		if content, ok := held[r.ID]; !ok || content != r.Content {
+			return "", fmt.Errorf("%s changed since the plan was made", r.Name)
+		}
+	}
+	return k.where, nil
+}
+
+// write makes a round of each chunk, or points CNAMEs at --via. A signal ends
+// it between two chunks, never within one.
+func (m *migration) write(ctx context.Context, count func(int)) {
+	runner := m.parts.runner
+	runner.Dry = false
+	if !m.running { // a daemon remembers by itself, and only one may write its state
+		runner.Applied = func(round ddns.Round, past ddns.Past) { m.parts.keeper.save(round, past.Memory) }
+	} else {
+		runner.Applied = nil
+	}
+	var targets []ddns.Target
+	zones := map[string]ddns.Zone{}
+	for _, row := range m.rows {
+		if row.movable() && !row.repoint {
+			targets = append(targets, row.targets...)
+			zones[row.alias.Record.Name] = row.alias.Zone
+		}
+	}
+	if m.flags.via != "" && len(targets) == 0 {
+		targets = []ddns.Target{{Name: m.flags.via, Shown: m.shownName(m.flags.via), Type: "A"}}
+	}
+	for _, chunk := range ddns.Chunks(targets, func(name string) ddns.Zone { return zones[name] }, chunkMost) {
+		if m.ended = ctx.Err(); m.ended != nil {
+			return
+		}
+		if m.ended = m.writeChunk(ctx, chunk); m.ended != nil {
+			return
+		}
+		count(m.tried)
+	}
+	if m.flags.via != "" {
+		m.writeVia(ctx, count)
+	}
+}
+
+// writeChunk makes the round of one chunk. An error means that the next makes
+// no sense now.
+func (m *migration) writeChunk(ctx context.Context, chunk []ddns.Target) error {
+	runner := m.parts.runner
+	runner.Targets = chunk
+	if m.app.clock().Sub(m.asked).Abs() > askAgain {
+		runner.Asked = nil
+	}
+	var round ddns.Round
+	round, m.past = runner.RoundUntil(context.WithoutCancel(ctx), ctx, ddns.ByOnce, m.past)
+	if runner.Asked == nil {
+		runner.Asked, m.asked = round.Verdicts, m.app.clock()
+	}
+	if !m.running {
+		m.parts.keeper.save(round, m.past.Memory)
+	}
+	m.round.Proofs = append(m.round.Proofs, round.Proofs...)
+	m.round.Receipts = slices.DeleteFunc(m.round.Receipts, func(rc ddns.Receipt) bool { return rc.State == ddns.Planned })
+	m.round.Receipts = append(m.round.Receipts, round.Receipts...)
+	good := false
+	last := ""
+	for _, o := range round.Outcomes {
+		m.results[o.Target.Key()] = o
+		good = good || written(o)
+		if o.Target.Name != last {
+			last = o.Target.Name
+			m.tried++
+		}
+	}
+	if !good && len(round.Outcomes) > 0 {
+		return errors.New(round.Outcomes[0].Why)
+	}
+	return nil
+}
+
+// written reports whether a target holds what it should after a round,
+// whatever the world was seen to show yet.
+func written(o ddns.Outcome) bool {
+	return o.State == ddns.Right || o.State == ddns.Changed || o.State == ddns.Contradicted
+}
+
+// writeVia points the CNAMEs at --via, which must hold an address by now.
+func (m *migration) writeVia(ctx context.Context, count func(int)) {
+	o, done := m.results[m.flags.via+" A"]
+	if !done || !written(o) {
+		m.ended = fmt.Errorf("%s did not become an address, so nothing was pointed at it: %s", m.flags.via, o.Why)
+		return
+	}
+	var aliases []ddns.Alias
+	for _, row := range m.rows {
+		if row.movable() && row.repoint {
+			aliases = append(aliases, row.alias)
+		}
+	}
+	for len(aliases) > 0 {
+		if m.ended = ctx.Err(); m.ended != nil {
+			return
+		}
+		n := min(len(aliases), aliases[0].Zone.BatchLimit(), chunkMost)
+		var made []ddns.Receipt
+		made, m.past.Facts = m.parts.runner.Write(context.WithoutCancel(ctx), ddns.Repointing(aliases[:n], m.flags.via), m.past.Facts)
+		for _, rc := range made {
+			m.results[rc.Change.Target.Name+" CNAME"] = outcomeOf(rc)
+			m.round.Receipts = append(m.round.Receipts, rc)
+		}
+		aliases, m.tried = aliases[n:], m.tried+n
+		count(m.tried)
+	}
+}
+
+// outcomeOf is how a target stands after a change that no round made.
+func outcomeOf(rc ddns.Receipt) ddns.Outcome {
+	o := ddns.Outcome{Target: rc.Change.Target, Zone: rc.Change.Zone.Name, State: ddns.Changed, Why: rc.Change.Why}
+	if rc.Change.After != nil {
+		o.Address = rc.Change.After.Content
+	}
+	switch {
+	case rc.State == ddns.Confirmed:
+	case rc.Err != nil:
+		o.State, o.Why, o.Hint, o.Err = stateOf(rc.Err), rc.Err.Error(), ddns.HintOf(rc.Err), rc.Err
+	default:
+		o.State, o.Why = ddns.Unreached, "not sent"
+	}
+	return o
+}
+
+// resultOf is what became of a row, once something was tried.
+func (m *migration) resultOf(row *migrateRow) ddns.Outcome {
+	if !row.movable() || !m.flags.apply {
+		return row.outcome
+	}
+	keys := make([]string, 0, 2)
+	for _, t := range row.targets {
+		keys = append(keys, t.Key())
+	}
+	if row.repoint {
+		keys = []string{row.alias.Record.Name + " CNAME"}
+	}
+	result := ddns.Outcome{Target: row.outcome.Target, Zone: row.outcome.Zone, State: ddns.Unreached, Why: "not tried: the run ended before it"}
+	for _, key := range keys {
+		o, ok := m.results[key]
+		if ok && (result.State == ddns.Unreached || !written(o) || strings.HasSuffix(key, " A")) {
+			result = o
+		}
+	}
+	return result
+}
+
+// exit is the exit code of the run, as that of a round; 5 too if all is
+// written and nobody keeps it.
+func (m *migration) exit() int {
+	round := ddns.Round{}
+	for _, row := range m.rows {
+		round.Outcomes = append(round.Outcomes, m.resultOf(row))
+	}
+	for _, err := range m.failed {
+		round.Outcomes = append(round.Outcomes, ddns.Outcome{State: stateOf(err)})
+	}
+	if o, ok := m.results[m.flags.via+" A"]; ok {
+		round.Outcomes = append(round.Outcomes, o)
+	}
+	code := round.Exit()
+	if m.flags.apply && code == ddns.ExitRight && m.keep.missing() {
+		return ddns.ExitPartly
+	}
+	return code
+}

@@ -1,0 +1,374 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/ddns/journal"
+)
+
+// migrateRow is what becomes of one hop.
+type migrateRow struct {
+	alias    ddns.Alias
+	shown    string
+	state    ddns.HopState
+	evidence string
+	targets  []ddns.Target
+	outcome  ddns.Outcome  // of all its targets the one that says most
+	after    []ddns.Record // what would take its place
+	follow   []string      // names that follow it by themselves
+	notes    []string      // what a person should know of it
+	repoint  bool          // it is pointed at --via
+}
+
+// movable reports whether the row is to be written.
+func (r *migrateRow) movable() bool { return r.outcome.State == ddns.Changed }
+
+// look finds the hops, asks where they lead and where the home is, and plans.
+func (m *migration) look(ctx context.Context) error {
+	if err := m.findAliases(ctx); err != nil {
+		return err
+	}
+	m.askDaemon(ctx)
+	now := m.app.clock()
+	m.hops, m.past.Memory.Hops = m.parts.runner.AskHops(ctx, ddns.HopHosts(m.selected()), m.past.Memory.Hops, now)
+	six := func(h ddns.Hop) bool {
+		return slices.ContainsFunc(h.Addresses(), func(a netip.Addr) bool { return ddns.FamilyOf(a) == ddns.IPv6 })
+	}
+	if slices.ContainsFunc(slices.Collect(maps.Values(m.hops)), six) {
+		// Where no source serves IPv6, none of it is known to be the home's.
+		if err := m.equip(ddns.Families...); err != nil {
+			m.noSix = err
+		}
+	}
+	m.plan(ctx)
+	m.findLeft(ctx)
+	m.makeRows()
+	return nil
+}
+
+// findAliases lists the CNAMEs of the zones: of all, or of those that the
+// names and what they lead to lie in.
+func (m *migration) findAliases(ctx context.Context) error {
+	all, err := m.parts.client.Zones(ctx)
+	if err != nil {
+		return exit(exitAfter(err), err)
+	}
+	var facts []ddns.ZoneFacts
+	wanted := m.firstZones(all)
+	for len(wanted) > 0 && ctx.Err() == nil {
+		zone := wanted[0]
+		wanted = wanted[1:]
+		m.zones = append(m.zones, zone)
+		cnames, err := m.parts.client.OfType(ctx, zone, "CNAME")
+		if err != nil {
+			m.failed[zone.Name] = err
+			continue
+		}
+		facts = append(facts, ddns.ZoneFacts{Zone: zone, Records: cnames})
+		for _, r := range cnames {
+			if next, ok := ownerOf(all, r.Content); ok && !slices.ContainsFunc(slices.Concat(m.zones, wanted), sameZone(next)) {
+				wanted = append(wanted, next)
+			}
+		}
+	}
+	m.aliases = ddns.Aliases(facts)
+	return m.findMail(ctx)
+}
+
+// firstZones are those to begin with.
+func (m *migration) firstZones(all []ddns.Zone) (zones []ddns.Zone) {
+	names := slices.Clone(m.named)
+	if m.flags.via != "" {
+		names = append(names, m.flags.via)
+	}
+	for _, name := range names {
+		if zone, ok := ownerOf(all, name); ok && !slices.ContainsFunc(zones, sameZone(zone)) {
+			zones = append(zones, zone)
+		}
+	}
+	if len(m.named) > 0 {
+		return zones
+	}
+	return all
+}
+
+// ownerOf is the deepest zone that holds a name.
+func ownerOf(zones []ddns.Zone, name string) (owner ddns.Zone, ok bool) {
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	for _, z := range zones {
+		if z.Owns(name) && len(z.Name) > len(owner.Name) {
+			owner, ok = z, true
+		}
+	}
+	return owner, ok
+}
+
+func sameZone(zone ddns.Zone) func(ddns.Zone) bool {
+	return func(other ddns.Zone) bool { return other.ID == zone.ID }
+}
+
+// findMail notes which hops MX records name. That it cannot be told hinders nothing.
+func (m *migration) findMail(ctx context.Context) error {
+	hopped := map[string]ddns.Zone{}
+	for _, a := range m.selected() {
+		hopped[a.Zone.ID] = a.Zone
+	}
+	var mx []ddns.Record
+	for _, id := range slices.Sorted(maps.Keys(hopped)) {
+		records, err := m.parts.client.OfType(ctx, hopped[id], "MX")
+		if err != nil && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		mx = append(mx, records...)
+	}
+	for _, a := range m.selected() {
+		if mail := ddns.MailAt(mx, a.Record.Name); len(mail) > 0 {
+			m.mail[a.Record.Name] = mail
+		}
+	}
+	return nil
+}
+
+// selected are the hops that this run is about.
+func (m *migration) selected() (hops []ddns.Alias) {
+	for _, a := range m.aliases {
+		_, named := m.shown[a.Record.Name]
+		if a.Kind == ddns.AliasHop && (len(m.named) == 0 || named || a.Record.Name == m.flags.via) {
+			hops = append(hops, a)
+		}
+	}
+	return hops
+}
+
+// askDaemon takes over what a running daemon remembers of the hosts: it has
+// watched them, and its memory may be where this user cannot read.
+func (m *migration) askDaemon(ctx context.Context) {
+	var seen map[string]ddns.HopSeen
+	if m.running = m.app.ask(ctx, "GET", "/hops", &seen) == nil; !m.running {
+		return
+	}
+	known := maps.Clone(seen)
+	if known == nil {
+		known = map[string]ddns.HopSeen{}
+	}
+	for host, h := range m.past.Memory.Hops {
+		if h.At.After(known[host].At) {
+			known[host] = h
+		}
+	}
+	m.past.Memory.Hops = known
+}
+
+// plan makes a dry round over what the hops would become.
+func (m *migration) plan(ctx context.Context) {
+	runner := m.parts.runner
+	runner.Targets = m.targets(nil)
+	if len(runner.Targets) == 0 {
+		return // nobody needs to be asked
+	}
+	m.round, m.past = runner.Round(ctx, ddns.ByOnce, m.past)
+	m.asked = m.app.clock()
+	if targets := m.targets(m.home()); !slices.Equal(targets, runner.Targets) {
+		runner.Targets, runner.Asked = targets, m.round.Verdicts
+		m.round, m.past = runner.Round(ctx, ddns.ByOnce, m.past)
+	}
+	runner.Asked = m.round.Verdicts
+}
+
+// home is the addresses that may be published.
+func (m *migration) home() (home []netip.Addr) {
+	for _, h := range m.round.Holdings {
+		if h.Decision == ddns.Publish {
+			home = append(home, h.Address)
+		}
+	}
+	return home
+}
+
+// targets are those that the hops become, and --via.
+func (m *migration) targets(home []netip.Addr) (targets []ddns.Target) {
+	for _, a := range m.selected() {
+		targets = append(targets, ddns.HopTargets(a, m.hops[a.Host], home, m.shownName(a.Record.Name))...)
+	}
+	if via := m.flags.via; via != "" {
+		targets = append(targets, ddns.Target{Name: via, Shown: m.shownName(via), Type: "A"})
+	}
+	return ddns.SortTargets(targets)
+}
+
+// findLeft finds names that an earlier run migrated and that nobody keeps: it
+// was ended before it could add them.
+func (m *migration) findLeft(ctx context.Context) {
+	files := journal.Rollbacks(m.rollbackDirs()...)
+	aliased := map[string]bool{}
+	for _, a := range m.aliases {
+		aliased[a.Record.Name] = true
+	}
+	var before []ddns.Record
+	var names []string
+	for _, file := range files {
+		records := file.Records
+		if m.pointedAt(file.Via) {
+			records = append(slices.Clone(records), ddns.Record{Name: file.Via, Type: "CNAME"})
+		}
+		for _, r := range records {
+			_, named := m.shown[r.Name]
+			if !aliased[r.Name] && (len(m.named) == 0 || named) {
+				before, names = append(before, r), append(names, r.Name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	slices.Sort(names)
+	runner := m.parts.runner
+	found := ddns.Look(ctx, runner.API, slices.Compact(names), m.past.Facts, runner.Recheck, m.app.clock())
+	m.left = ddns.Orphans(before, found, m.ours(files), m.parts.config.Targets(), m.shownName)
+}
+
+// pointedAt reports whether a CNAME leads to a name.
+func (m *migration) pointedAt(name string) bool {
+	return name != "" && slices.ContainsFunc(m.aliases, func(a ddns.Alias) bool { return strings.TrimSuffix(strings.ToLower(a.Record.Content), ".") == name })
+}
+
+// makeRows turns the plan into rows, one for each hop and each name given.
+func (m *migration) makeRows() {
+	planned, outcomes := map[string][]ddns.Record{}, map[string][]ddns.Outcome{}
+	for _, rc := range m.round.Receipts {
+		if c := rc.Change; c.After != nil {
+			planned[c.Target.Name] = append(planned[c.Target.Name], *c.After)
+		}
+	}
+	for _, o := range m.round.Outcomes {
+		outcomes[o.Target.Name] = append(outcomes[o.Target.Name], o)
+	}
+	followers := map[string][]string{}
+	for _, a := range m.aliases {
+		if a.Kind == ddns.AliasFollows {
+			followers[a.Last()] = append(followers[a.Last()], m.shownName(a.Record.Name))
+		}
+	}
+	seen := map[string]bool{}
+	for _, a := range m.selected() {
+		row := m.row(a, outcomes[a.Record.Name])
+		row.after, row.follow = planned[a.Record.Name], followers[a.Record.Name]
+		if m.flags.via != "" && a.Record.Name != m.flags.via {
+			m.viaRow(row)
+		}
+		m.rows, seen[a.Record.Name] = append(m.rows, row), true
+	}
+	left := map[string]bool{}
+	for _, t := range m.left {
+		left[t.Name] = true
+	}
+	for _, name := range m.named {
+		if !seen[name] && !left[name] {
+			m.rows = append(m.rows, m.rowOfName(name))
+		}
+	}
+	slices.SortFunc(m.rows, func(a, b *migrateRow) int { return strings.Compare(a.alias.Record.Name, b.alias.Record.Name) })
+}
+
+// row is what becomes of a hop.
+func (m *migration) row(a ddns.Alias, outcomes []ddns.Outcome) *migrateRow {
+	row := &migrateRow{alias: a, shown: m.shownName(a.Record.Name)}
+	hop := m.hops[a.Host]
+	row.state, row.evidence = hop.State(m.home())
+	for _, o := range outcomes {
+		row.targets = append(row.targets, o.Target)
+		if row.outcome.State == "" || o.State == ddns.Changed {
+			row.outcome = o
+		}
+	}
+	if mail := m.mail[a.Record.Name]; len(mail) > 0 {
+		row.notes = append(row.notes, fmt.Sprintf("the mail of %s goes by this name, and follows; an MX must not name a CNAME anyway (RFC 2181)", strings.Join(mail, ", ")))
+	}
+	if foreign := ddns.ForeignIPv6(hop, m.home()); len(foreign) > 0 && row.movable() && row.state == ddns.HopHere {
+		row.notes = append(row.notes, fmt.Sprintf("%s also answers %s, which is not known to be this home's%s: the name loses it", a.Host, foreign[0], because(m.noSix)))
+	}
+	return row
+}
+
+// because is a reason in brackets; nothing for none.
+func because(err error) string {
+	if err == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%v)", err)
+}
+
+// viaRow makes the row one that is pointed at --via.
+func (m *migration) viaRow(row *migrateRow) {
+	row.repoint = true
+	if !row.movable() {
+		return
+	}
+	zone, ok := ownerOf(m.zones, m.flags.via)
+	if err := ddns.MayRepoint(row.alias, zone, m.parts.config.Owner); err != nil && ok {
+		row.outcome.State, row.outcome.Why = ddns.Refused, err.Error()+"; nothing was changed"
+		return
+	}
+	after := row.alias.Record
+	after.Content = m.flags.via
+	row.after = []ddns.Record{after}
+	row.outcome.Why = fmt.Sprintf("follows %s instead of %s (%s)", m.flags.via, row.alias.Host, row.evidence)
+}
+
+// rowOfName says why a name that was given is no hop.
+func (m *migration) rowOfName(name string) *migrateRow {
+	row := &migrateRow{shown: m.shownName(name)}
+	row.alias.Record.Name = name
+	refuse := func(why, hint string) *migrateRow {
+		row.outcome = ddns.Outcome{Target: ddns.Target{Name: name, Shown: row.shown}, State: ddns.Refused, Why: why, Hint: hint}
+		return row
+	}
+	i := slices.IndexFunc(m.aliases, func(a ddns.Alias) bool { return a.Record.Name == name })
+	zone, ok := ownerOf(m.zones, name)
+	switch {
+	case !ok:
+		return refuse("no zone that the token sees holds it", "give the token the permission Zone > Zone > Read for that zone, or correct the name")
+	case m.failed[zone.Name] != nil:
+		err := m.failed[zone.Name]
+		refuse(err.Error(), ddns.HintOf(err))
+		row.outcome.State = stateOf(err)
+		return row
+	case i < 0 && m.kept[name]:
+		row.outcome = ddns.Outcome{Target: ddns.Target{Name: name, Shown: row.shown}, State: ddns.Right, Why: "no CNAME stands there, and the configuration keeps it"}
+		return row
+	case i < 0:
+		return refuse("no CNAME stands there; nothing was changed", "")
+	}
+	row.alias = m.aliases[i]
+	if a := row.alias; a.Kind == ddns.AliasFollows {
+		return refuse(fmt.Sprintf("it follows %s, which hops to %s (%s): only that last link is replaced, and this name goes along by itself", m.shownName(a.Last()), a.Host, a.Service),
+			"cfddns migrate "+m.shownName(a.Last()))
+	}
+	return refuse(row.alias.Why+"; nothing was changed", "")
+}
+
+// stateOf and exitAfter are what an error of Cloudflare's API means for a
+// target, and for a run that it ends.
+func stateOf(err error) ddns.TargetState {
+	switch ddns.KindOf(err) {
+	case ddns.TokenRefused, ddns.NotPermitted, ddns.NoZone, ddns.Rejected, ddns.Conflict:
+		return ddns.Refused
+	default:
+		return ddns.Unreached
+	}
+}
+
+func exitAfter(err error) int {
+	var e *ddns.Error
+	if !errors.As(err, &e) {
+		return ddns.ExitUnexpected
+	}
+	return ddns.Round{Outcomes: []ddns.Outcome{{State: stateOf(err)}}}.Exit()
+}

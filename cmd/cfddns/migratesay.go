@@ -1,0 +1,300 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/cfddns/cfddns/ddns"
+)
+
+// say prints the migration for a person: the plan, or what came of it.
+func (m *migration) say() {
+	if len(m.rows) == 0 && len(m.left) == 0 && len(m.failed) == 0 && m.flags.via == "" {
+		fmt.Fprintf(m.app.stdout, "no name hops: none of the %s in %s leads to a dynamic DNS host\n", counted(len(m.aliases), "CNAME"), counted(len(m.zones), "zone"))
+		m.saySkipped()
+		return
+	}
+	m.sayTable()
+	m.sayNotes()
+	m.saySkipped()
+	m.sayFailed()
+	if m.flags.apply {
+		m.sayDone()
+	} else {
+		m.sayPrice()
+	}
+}
+
+// sayTable prints one line for each name.
+func (m *migration) sayTable() {
+	if len(m.rows) == 0 {
+		return
+	}
+	var text strings.Builder
+	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "result\tname\tfrom\tthat is\tto\tkept as set")
+	var words []string
+	for _, row := range m.rows {
+		o := m.resultOf(row)
+		word := string(o.State)
+		if !m.flags.apply && o.State == ddns.Changed {
+			word = "would change"
+		}
+		words = append(words, word)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", word, row.shown, dash(row.alias.Host), dash(string(row.state)), m.toText(row), keptText(row))
+	}
+	_ = t.Flush()
+	for i, line := range strings.SplitAfter(text.String(), "\n") {
+		if i > 0 && i <= len(words) {
+			line = m.app.paint(words[i-1], 0) + strings.TrimPrefix(line, words[i-1])
+		}
+		fmt.Fprint(m.app.stdout, line)
+	}
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "–"
+	}
+	return text
+}
+
+// toText is what takes the place of a CNAME.
+func (m *migration) toText(row *migrateRow) string {
+	if len(row.after) == 0 || !row.movable() {
+		return "stays"
+	}
+	var words []string
+	for _, r := range row.after {
+		words = append(words, r.Type+" "+r.Content)
+	}
+	return strings.Join(words, ", ")
+}
+
+// keptText is what the new record takes over.
+func keptText(row *migrateRow) string {
+	if !row.movable() {
+		return "–"
+	}
+	text := settings(row.alias.Record)
+	if row.alias.Record.Comment != "" {
+		text += ", comment"
+	}
+	if n := len(row.alias.Record.Tags); n > 0 {
+		text += ", " + counted(n, "tag")
+	}
+	return text
+}
+
+// sayNotes prints why names stay, and what else a person should know. What has
+// the same reason is said once.
+func (m *migration) sayNotes() {
+	var wrong []ddns.Outcome
+	for _, row := range m.rows {
+		if o := m.resultOf(row); o.State != ddns.Right && o.State != ddns.Changed {
+			wrong = append(wrong, o)
+		}
+	}
+	m.app.sayWrong(wrong)
+	evidence := map[string]bool{}
+	for _, row := range m.rows {
+		if row.movable() && !evidence[row.evidence] {
+			evidence[row.evidence] = true
+			fmt.Fprintf(m.app.stdout, "%s  %s: %s\n", m.app.paint(string(row.state), 12), row.alias.Service, row.evidence)
+		}
+		for _, note := range row.notes {
+			fmt.Fprintf(m.app.stdout, "%s  %s: %s\n", m.app.paint("note", 12), row.shown, note)
+		}
+		if len(row.follow) > 0 {
+			fmt.Fprintf(m.app.stdout, "%s  %s by themselves and stay as they are: %s\n", m.app.paint("note", 12), "names that lead to "+row.shown+" follow it", someNames(row.follow))
+		}
+	}
+	if len(m.left) > 0 {
+		names := make([]string, len(m.left))
+		for i, t := range m.left {
+			names[i] = t.Shown
+		}
+		fmt.Fprintf(m.app.stdout, "%s  migrated before, and kept by nobody: %s\n", m.app.paint("note", 12), someNames(slices.Compact(names)))
+	}
+}
+
+// someNames names a few, and counts the rest.
+func someNames(names []string) string {
+	const some = 5
+	if more := len(names) - some; more > 0 {
+		return fmt.Sprintf("%s, and %d more", strings.Join(names[:some], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// saySkipped counts the CNAMEs that are no hops, by what they are.
+func (m *migration) saySkipped() {
+	if len(m.named) > 0 {
+		return
+	}
+	skipped := 0
+	for _, a := range m.aliases {
+		if a.Kind == ddns.AliasStays {
+			skipped++
+			if skipped <= 5 {
+				fmt.Fprintf(m.app.stdout, "%s  %s: %s\n", m.app.paint("stays", 12), m.shownName(a.Record.Name), a.Why)
+			}
+		}
+	}
+	if skipped > 5 {
+		fmt.Fprintf(m.app.stdout, "%s  and %d more CNAMEs that lead to no dynamic DNS host\n", m.app.paint("stays", 12), skipped-5)
+	}
+}
+
+// sayFailed prints which zones could not be read.
+func (m *migration) sayFailed() {
+	for _, z := range m.zones {
+		if err := m.failed[z.Name]; err != nil {
+			fmt.Fprintf(m.app.stderr, "%s  %s: %v\n", m.app.paint(string(stateOf(err)), 12), z.Name, err)
+			sayHint(m.app.stderr, ddns.HintOf(err))
+		}
+	}
+}
+
+// sayPrice prints, under a plan, what each way costs and how to go on.
+func (m *migration) sayPrice() {
+	out := m.app.stdout
+	movable := slices.DeleteFunc(slices.Clone(m.rows), func(r *migrateRow) bool { return !r.movable() })
+	if len(movable) == 0 {
+		if len(m.left) > 0 {
+			fmt.Fprintf(out, "\nadd them to the configuration:  %s\n", m.applyCommand())
+		}
+		return
+	}
+	fmt.Fprintf(out, "\nnothing was written. What it costs:\n")
+	if m.flags.via == "" {
+		_, calls, _ := ddns.Rehearsal(m.round)
+		fmt.Fprintf(out, "  replacing: %s. Deleted and made anew in one transaction; a resolver that asks in that\n"+
+			"    moment may remember for up to half an hour that the name is gone\n", counted(calls, "call"))
+		if len(movable) > 1 {
+			fmt.Fprintf(out, "  --via NAME: the others are pointed at NAME. Nothing is deleted, so no gap; one hop stays, inside the account\n")
+		}
+	} else {
+		fmt.Fprintf(out, "  %s becomes the address, and %s pointed at it: no gap, one hop inside the account\n", m.shownName(m.flags.via), counted(len(movable), "name"))
+	}
+	if name, why := ddns.FirstToTry(m.aliases, m.mayBeFirst); name != "" && m.flags.via == "" {
+		fmt.Fprintf(out, "begin with one (%s):\n  %s\n", why, m.command("--apply", m.shownName(name)))
+	}
+	fmt.Fprintf(out, "all of them:\n  %s\n", m.applyCommand())
+	fmt.Fprintf(out, "the way back, at any time (the file is written before anything else):\n  %s\n", m.command("--rollback", filepath.Join(m.rollbackDirs()[0], "rollback-TIME.json")))
+}
+
+// mayBeFirst reports whether a name is one to begin with: mail waits.
+func (m *migration) mayBeFirst(name string) bool {
+	return len(m.mail[name]) == 0 && slices.ContainsFunc(m.rows, func(r *migrateRow) bool { return r.alias.Record.Name == name && r.movable() })
+}
+
+// command is this program's, with the configuration that is in use.
+func (m *migration) command(words ...string) string {
+	line := []string{"cfddns", "migrate"}
+	if m.app.configFile != "" {
+		line = append(line, "--config", m.app.configFile)
+	}
+	return strings.Join(append(line, words...), " ")
+}
+
+// applyCommand is this run with --apply.
+func (m *migration) applyCommand() string {
+	words := []string{"--apply"}
+	if m.flags.via != "" {
+		words = append(words, "--via", m.shownName(m.flags.via))
+	}
+	for _, host := range m.flags.from {
+		words = append(words, "--from", host)
+	}
+	if m.flags.noConfig {
+		words = append(words, "--no-config")
+	}
+	for _, name := range m.named {
+		words = append(words, m.shownName(name))
+	}
+	return m.command(words...)
+}
+
+// sayDone prints what was written, who keeps it, and how to go on. The last
+// line is what is left to do.
+func (m *migration) sayDone() {
+	out := m.app.stdout
+	seen, asked := m.proved()
+	if len(m.results) > 0 {
+		fmt.Fprintf(out, "\n%s written, %d of %d seen to answer so\n", counted(len(m.writtenNames()), "name"), seen, asked)
+	}
+	for _, p := range m.round.Proofs {
+		if p.Outcome == ddns.ProofContradicted {
+			fmt.Fprintf(m.app.stderr, "%s  %s: %s\n", m.app.paint("contradicted", 12), p.Target.Shown, p.Why)
+			sayHint(m.app.stderr, p.Hint)
+		}
+	}
+	if m.file != "" {
+		fmt.Fprintf(out, "the old records: %s\nthe way back:    %s\n", m.file, m.command("--rollback", m.file))
+	}
+	if hosts := m.oldHosts(); len(hosts) > 0 {
+		fmt.Fprintf(out, "leave %s and its updater as they are for a week: resolvers may still hold the CNAME. Then switch the updater off\n", strings.Join(hosts, ", "))
+	}
+	m.sayKeeping()
+	if m.ended != nil {
+		fmt.Fprintf(m.app.stderr, "%s  not everything was tried: %v\n              go on with: %s\n", m.app.paint("unreachable", 12), m.ended, m.applyCommand())
+	}
+}
+
+// proved counts the names that were seen to answer as they should, and those asked about.
+func (m *migration) proved() (seen, asked int) {
+	state := map[string]bool{}
+	for _, p := range m.round.Proofs {
+		if p.By == "edge" && p.Outcome != ddns.ProofContradicted {
+			continue // it can only contradict
+		}
+		good, known := state[p.Target.Name]
+		state[p.Target.Name] = p.Outcome == ddns.ProofSeen && (good || !known)
+	}
+	for _, good := range state {
+		if good {
+			seen++
+		}
+	}
+	return seen, len(state)
+}
+
+// oldHosts are the DDNS hosts that names hopped over until now.
+func (m *migration) oldHosts() (hosts []string) {
+	for _, row := range m.rows {
+		if row.movable() && written(m.resultOf(row)) {
+			hosts = append(hosts, row.alias.Host)
+		}
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
+}
+
+// sayKeeping prints who keeps the names from now on.
+func (m *migration) sayKeeping() {
+	k, out := m.keep, m.app.stdout
+	switch {
+	case k.idle && m.flags.noConfig && len(m.writtenNames()) > 0:
+		fmt.Fprintf(out, "the configuration was left alone: the names are right now, and nobody follows the home's address until they are kept\n")
+		return
+	case k.idle:
+		return
+	case k.added:
+		fmt.Fprintf(out, "added to %s: %s (what it was: %s)\n", m.path, counted(len(k.names), "name"), k.backup)
+	case k.file != nil:
+		fmt.Fprintf(m.app.stderr, "%s  nobody keeps the names yet: %v\n              add to records:\n%s", m.app.paint("note", 12), k.file, entriesText(k.names))
+		return
+	}
+	switch {
+	case k.waited:
+		fmt.Fprintf(out, "the running daemon keeps them\n")
+	case k.daemon != nil && k.daemon != errNoDaemon: //nolint:errorlint // it is never wrapped
+		fmt.Fprintf(m.app.stderr, "%s  %v\n", m.app.paint("note", 12), k.daemon)
+	default:
+		fmt.Fprintf(out, "no daemon runs here, so nobody follows the home's address yet; start it:\n  %s\n", m.runCommand())
+	}
+}

@@ -1,0 +1,398 @@
+package configs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/net/idna"
+)
+
+// Edit changes the list of names in a configuration file: Remove takes entries
+// out, Add puts entries at its end. All else in the file stays as it is, every
+// comment and every byte of it.
+type Edit struct {
+	Add    []Record // of which name and types are written
+	Remove []string // names, in any spelling
+}
+
+// EditFile makes the change to the file at path, in one step: the new file
+// takes the place of the old one, which stays beside it under the name that is
+// returned. Nothing is written where nothing would change ("" is returned), or
+// where the file, with what the environment says, would not then hold just
+// what was meant.
+func EditFile(path string, env []string, edit Edit, now time.Time) (backup string, err error) {
+	if err := editable(path, env); err != nil {
+		return "", err
+	}
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return "", unreadable(err)
+	}
+	old, mode, err := readFile(path)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	changed, err := edit.apply(old)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	if bytes.Equal(changed, old) {
+		return "", nil
+	}
+	if _, _, err := load(path, changed, mode, env); err != nil {
+		return "", fmt.Errorf("%s was not changed, since it could not be read then: %w", path, err)
+	}
+	return exchange(path, old, changed, now)
+}
+
+// editable reports why the names of a configuration cannot be edited; nil if
+// they can.
+func editable(path string, env []string) error {
+	switch format := strings.ToLower(filepath.Ext(path)); {
+	case path == "":
+		return wrong("there is no configuration file, only the environment")
+	case environment(env)[prefix+"RECORDS"] != "":
+		return wrong(prefix + "RECORDS lists the names, and the environment wins over the file")
+	case format == ".json", format == ".toml":
+		return wrongf("%s is no YAML, and only that can be edited without losing what else stands there", path)
+	}
+	return nil
+}
+
+// exchange puts a new file in the place of an old one, with its mode and
+// owner, and keeps the old one beside it.
+func exchange(path string, old, changed []byte, now time.Time) (backup string, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", unreadable(err)
+	}
+	backup = path + ".bak-" + now.UTC().Format("20060102T150405.000Z")
+	for _, file := range []struct {
+		path    string
+		content []byte
+	}{{backup, old}, {path, changed}} {
+		if err := replaceFile(file.path, file.content, info); err != nil {
+			return "", fmt.Errorf("%s was not changed: %w", path, err)
+		}
+	}
+	return backup, nil
+}
+
+// replaceFile writes a file with the mode and owner of another, on disk before
+// it gets its name.
+func replaceFile(path string, content []byte, like fs.FileInfo) error {
+	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(like.Mode().Perm()))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Cleanup() }() // does nothing once it has its name
+	if owner, ok := like.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Getuid() {
+		if err := f.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
+			return err
+		}
+	}
+	if _, err := f.Write(content); err != nil {
+		return err
+	}
+	return f.CloseAtomicallyReplace()
+}
+
+// apply returns the text of the changed file. What it returns was read again:
+// it holds the old names without the removed ones, then the new ones, and
+// everything else as before.
+func (e Edit) apply(old []byte) ([]byte, error) {
+	root, err := rootOf(old)
+	if err != nil {
+		return nil, err
+	}
+	remove := e.places(root)
+	add := e.missing(root, remove)
+	if len(remove) == 0 && len(add) == 0 {
+		return old, nil
+	}
+	if text := spliced(old, root, remove, add); holds(text, root, remove, add) {
+		return text, nil
+	}
+	text, err := encoded(root, remove, add) // flow style, or something odd: the tree is written anew
+	if err != nil || !holds(text, root, remove, add) {
+		return nil, errors.Join(wrong("its list of names is written in a way that cannot be edited safely; nothing was changed"), err)
+	}
+	return text, nil
+}
+
+// rootOf returns the mapping that a file is; an empty file is one without keys.
+func rootOf(data []byte) (*yaml.Node, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal(data, &document); err != nil {
+		return nil, err
+	}
+	if len(document.Content) == 0 || document.Content[0].Tag == "!!null" {
+		return &yaml.Node{Kind: yaml.MappingNode}, nil
+	}
+	if root := document.Content[0]; root.Kind == yaml.MappingNode {
+		return root, nil
+	}
+	return nil, wrong("the file does not hold keys")
+}
+
+// value returns the value of a key, and where its key is; -1 if it is not there.
+func value(mapping *yaml.Node, key string) (at int, node *yaml.Node) {
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return i, mapping.Content[i+1]
+		}
+	}
+	return -1, nil
+}
+
+// entries are the entries of the list of names.
+func entries(root *yaml.Node) []*yaml.Node {
+	if _, list := value(root, "records"); list != nil && list.Kind == yaml.SequenceNode {
+		return list.Content
+	}
+	return nil
+}
+
+// entryName is the normalised name of an entry; "" if it has none.
+func entryName(entry *yaml.Node) string {
+	if entry.Kind == yaml.AliasNode {
+		entry = entry.Alias
+	}
+	if entry.Kind != yaml.MappingNode {
+		return ""
+	}
+	if _, name := value(entry, "name"); name != nil {
+		normal, err := domainName(name.Value)
+		if err == nil {
+			return normal
+		}
+	}
+	return ""
+}
+
+// places are the entries to remove, by their places.
+func (e Edit) places(root *yaml.Node) map[int]bool {
+	unwanted := map[string]bool{}
+	for _, name := range e.Remove {
+		if normal, err := domainName(name); err == nil {
+			unwanted[normal] = true
+		}
+	}
+	places := map[int]bool{}
+	for i, entry := range entries(root) {
+		if unwanted[entryName(entry)] {
+			places[i] = true
+		}
+	}
+	return places
+}
+
+// missing are the records to add that no entry names already. A name that is
+// listed for another type is added for the new one alone.
+func (e Edit) missing(root *yaml.Node, removed map[int]bool) (add []Record) {
+	listed := map[string]bool{}
+	for i, entry := range entries(root) {
+		if removed[i] {
+			continue
+		}
+		types := []string{"A"}
+		if _, list := value(entry, "types"); list != nil && list.Kind == yaml.SequenceNode {
+			types = nil
+			for _, t := range list.Content {
+				types = append(types, t.Value)
+			}
+		}
+		for _, t := range types {
+			listed[entryName(entry)+" "+t] = true
+		}
+	}
+	for _, r := range e.Add {
+		name, err := domainName(r.Name)
+		r.Types = slices.DeleteFunc(slices.Clone(r.completed().Types), func(t string) bool { return err != nil || listed[name+" "+t] })
+		if len(r.Types) > 0 {
+			add = append(add, r)
+		}
+	}
+	return add
+}
+
+// spliced changes the text itself: lines of removed entries go, and lines for
+// the new ones come after the last. It knows block style; of anything else the
+// caller sees that it did not work.
+func spliced(old []byte, root *yaml.Node, remove map[int]bool, add []Record) []byte {
+	lines := strings.SplitAfter(string(old), "\n")
+	if n := len(lines); lines[n-1] == "" {
+		lines = lines[:n-1]
+	} else {
+		lines[n-1] += "\n"
+	}
+	at, list := value(root, "records")
+	if at < 0 || list.Kind != yaml.SequenceNode || len(list.Content) == 0 {
+		return appended(lines, root, at, add)
+	}
+	end := len(lines) // of the list: the line of the next key
+	if at+2 < len(root.Content) {
+		end = root.Content[at+2].Line - 1
+	}
+	indent := strings.Repeat(" ", max(list.Column-1, 0))
+	var text strings.Builder
+	gone := map[int]bool{} // lines
+	last := 0
+	for i, entry := range list.Content {
+		from, to := entry.Line-1, end
+		if i+1 < len(list.Content) {
+			to = list.Content[i+1].Line - 1
+		}
+		to = contentEnd(lines, from, to)
+		for line := from; remove[i] && line < to; line++ {
+			gone[line] = true
+		}
+		last = to
+	}
+	for i, line := range lines[:last] {
+		if !gone[i] {
+			text.WriteString(line)
+		}
+	}
+	text.WriteString(entryLines(add, indent))
+	text.WriteString(strings.Join(lines[last:], ""))
+	return []byte(text.String())
+}
+
+// appended writes the new names where there are none yet: below the key, or at
+// the end of the file under a key of their own.
+func appended(lines []string, root *yaml.Node, at int, add []Record) []byte {
+	if at < 0 {
+		return []byte(strings.Join(lines, "") + "records:\n" + entryLines(add, "  "))
+	}
+	line := root.Content[at].Line
+	return []byte(strings.Join(lines[:line], "") + entryLines(add, "  ") + strings.Join(lines[line:], ""))
+}
+
+// contentEnd is where the content of lines[from:to] ends: blank lines and
+// comments after it belong to what follows.
+func contentEnd(lines []string, from, to int) int {
+	for to > from+1 {
+		text := strings.TrimSpace(lines[to-1])
+		if text != "" && !strings.HasPrefix(text, "#") {
+			break
+		}
+		to--
+	}
+	return to
+}
+
+// entryLines spells entries in block style.
+func entryLines(records []Record, indent string) string {
+	var b strings.Builder
+	for _, r := range records {
+		name := r.Name
+		if strings.ContainsAny(name, "*\"'") {
+			name = strconv.Quote(name)
+		}
+		fmt.Fprintf(&b, "%s- name: %s\n", indent, name)
+		if !slices.Equal(r.Types, []string{"A"}) {
+			fmt.Fprintf(&b, "%s  types: [%s]\n", indent, strings.Join(r.Types, ", "))
+		}
+	}
+	return b.String()
+}
+
+// encoded writes the tree anew. Comments and order stay; spacing does not.
+func encoded(root *yaml.Node, remove map[int]bool, add []Record) ([]byte, error) {
+	changed := *root
+	changed.Content = slices.Clone(root.Content)
+	at, list := value(&changed, "records")
+	if at < 0 || list.Kind != yaml.SequenceNode {
+		return nil, wrong("records is no list")
+	}
+	edited := *list
+	edited.Content = nil
+	for i, entry := range list.Content {
+		if !remove[i] {
+			edited.Content = append(edited.Content, entry)
+		}
+	}
+	var more []yaml.Node
+	if err := yaml.Unmarshal([]byte(entryLines(add, "")), &more); err != nil {
+		return nil, err
+	}
+	for i := range more {
+		edited.Content = append(edited.Content, &more[i])
+	}
+	changed.Content[at+1] = &edited
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	err := e.Encode(&changed)
+	return b.Bytes(), errors.Join(err, e.Close())
+}
+
+// holds reports whether a text holds just what was meant: the entries that
+// stay, then the new ones, and every other key as it was.
+func holds(text []byte, root *yaml.Node, remove map[int]bool, add []Record) bool {
+	now, err := rootOf(text)
+	if err != nil {
+		return false
+	}
+	var want []*yaml.Node
+	for i, entry := range entries(root) {
+		if !remove[i] {
+			want = append(want, entry)
+		}
+	}
+	var more []yaml.Node
+	if err := yaml.Unmarshal([]byte(entryLines(add, "")), &more); err != nil {
+		return false
+	}
+	for i := range more {
+		want = append(want, &more[i])
+	}
+	return slices.EqualFunc(entries(now), want, sameNode) && slices.EqualFunc(besideNames(now), besideNames(root), sameNode)
+}
+
+// besideNames are all keys and values but the list of names.
+func besideNames(root *yaml.Node) (nodes []*yaml.Node) {
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if root.Content[i].Value != "records" {
+			nodes = append(nodes, root.Content[i], root.Content[i+1])
+		}
+	}
+	return nodes
+}
+
+// sameNode compares what two trees say, not how they are written.
+func sameNode(a, b *yaml.Node) bool {
+	if a.Kind == yaml.AliasNode && b.Kind == yaml.AliasNode {
+		return a.Value == b.Value
+	}
+	return a.Kind == b.Kind && a.Tag == b.Tag && a.Value == b.Value && a.Anchor == b.Anchor && slices.EqualFunc(a.Content, b.Content, sameNode)
+}
+
+// Shown spells a name as people write it: Unicode in place of Punycode, where
+// that comes back to the same name.
+func Shown(name string) string {
+	rest, wildcard := strings.CutPrefix(name, "*.")
+	text, err := idna.New(idna.MapForLookup(), idna.StrictDomainName(false), idna.CheckHyphens(false)).ToUnicode(rest)
+	if wildcard {
+		text = "*." + text
+	}
+	if normal, again := domainName(text); err != nil || again != nil || normal != name {
+		return name
+	}
+	return text
+}
+
+// Name turns a name as a person writes it into the form in which names are
+// compared, or says what is wrong with it.
+func Name(shown string) (string, error) { return domainName(shown) }

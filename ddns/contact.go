@@ -1,0 +1,34 @@
+package ddns
+
+import (
+	"fmt"
+	"slices"
+)
+
+// firstContact tells, before anything is written, what speaks against the
+// address that is about to be: where this installation has published nothing
+// yet, the record that stands there, and at any time a router that names
+// another public address. It is said once, and holds nothing back.
+func (r *Runner) firstContact(round Round, plan Plan, past Past) {
+	if r.Before == nil || !slices.ContainsFunc(plan.Changes, moves) {
+		return
+	}
+	var words []string
+	if round.WAN.NAT == NATElsewhere {
+		words = append(words, round.WAN.Why)
+	}
+	for _, c := range plan.Changes {
+		family, _ := FamilyOfType(c.Target.Type)
+		if moves(c) && len(past.Memory.Of(family).Confirmed) == 0 {
+			words = append(words, fmt.Sprintf("%s holds %s, which this cfddns has not published as far as it remembers; it becomes %s", c.Target.Key(), c.Before.Content, c.After.Content))
+		}
+	}
+	if len(words) > 0 {
+		r.Before(words)
+	}
+}
+
+// moves reports whether a change makes an address record hold another address.
+func moves(c Change) bool {
+	return c.Op == Update && !c.Drill && c.Before.Content != c.After.Content
+}

@@ -1,0 +1,264 @@
+package doctor
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/cfddns/cfddns/ddns"
+)
+
+// Judge says who is to blame. It is pure.
+//
+// Each suspect is judged by its own rule (the files named after them). Among
+// the guilty the culprit is the one that explains what visitors were just
+// answered, else one that makes them fail, else one that they will notice
+// later. Visitors who fail for no reason that was found are "cannot tell".
+func Judge(e Evidence) Diagnosis {
+	x := exam{Evidence: e, looks: tallyOf(e.URL, e.Looks)}
+	d := Diagnosis{Name: e.Host, Between: []Suspect{}, Answers: x.looks.list(), Past: spans(e.Minutes.Value)}
+	rules := map[Suspect]func() Finding{
+		Cloudflare: x.cloudflare, Edge: x.edge, Origin: x.origin, Client: x.client, Record: x.record, DDNSHost: x.ddnsHost,
+		Router: x.router, Resolvers: x.resolvers, Security: x.security, Token: x.token, Clock: x.clock, Self: x.self,
+	}
+	for _, suspect := range Suspects() {
+		f := rules[suspect]()
+		f.Suspect = suspect
+		d.Findings = append(d.Findings, f)
+	}
+	return x.conclude(d)
+}
+
+// exam is the evidence under examination, and what is derived from it.
+type exam struct {
+	Evidence
+	looks tally
+}
+
+// blame orders the guilty whose weight is the same: what has to be right first
+// comes first.
+var blame = []Suspect{Cloudflare, Record, DDNSHost, Router, Origin, Security, Client, Resolvers, Token, Clock, Self, Edge}
+
+// conclude picks the culprit, or says why there is none.
+func (x exam) conclude(d Diagnosis) Diagnosis {
+	culprit := heaviest(d.Findings)
+	visitorsFail := x.looks.known && !x.looks.well() || x.directFails()
+	switch {
+	case culprit != nil && (culprit.weight > latent || !visitorsFail):
+		d.Culprit, d.Exit, d.Summary, d.Mend = culprit, ExitCulprit, culprit.Sentence, culprit.Mend
+	case visitorsFail, !x.well():
+		d = x.unclear(d, visitorsFail)
+	default:
+		d.Exit, d.Summary = ExitWell, x.wellText()
+	}
+	return d
+}
+
+// heaviest is the guilty one that matters most; nil if nobody is guilty.
+func heaviest(findings []Finding) *Finding {
+	var worst *Finding
+	for _, suspect := range blame {
+		i := slices.IndexFunc(findings, func(f Finding) bool { return f.Suspect == suspect })
+		if f := findings[i]; f.State == Guilty && (worst == nil || f.weight > worst.weight) {
+			worst = &f
+		}
+	}
+	return worst
+}
+
+// unclear says between whom it cannot be told, and what would decide.
+func (x exam) unclear(d Diagnosis, visitorsFail bool) Diagnosis {
+	d.Exit = ExitUnclear
+	var words []string
+	for _, suspect := range blame {
+		i := slices.IndexFunc(d.Findings, func(f Finding) bool { return f.Suspect == suspect })
+		f := d.Findings[i]
+		if f.Decides == "" || f.State == Cleared || len(d.Between) == 2 {
+			continue
+		}
+		d.Between, words = append(d.Between, suspect), append(words, title(suspect))
+		if d.Mend == "" {
+			d.Mend = f.Decides
+		}
+	}
+	d.Mend = cmp.Or(d.Mend, "see what answers this machine: cfddns ip --all, then cfddns check")
+	switch {
+	case len(words) == 0 && !visitorsFail:
+		d.Summary = fmt.Sprintf("too little could be asked to say whether %s works", x.Host)
+	case len(words) == 0:
+		d.Summary = fmt.Sprintf("%s does not work for visitors (%s), and nothing that was examined says why", x.Host, x.looks.text())
+	case len(words) == 1:
+		d.Summary = fmt.Sprintf("%s is the one suspect, and it is not proved", words[0])
+	default:
+		d.Summary = fmt.Sprintf("it is %s or %s, and what was seen does not tell which", words[0], words[1])
+	}
+	return d
+}
+
+// title is how a suspect is spoken of.
+func title(s Suspect) string {
+	return map[Suspect]string{
+		Cloudflare: "Cloudflare itself", Edge: "Cloudflare's edge", Origin: "the server at home", Client: "the client that asks",
+		Record: "the record or its zone", DDNSHost: "the dynamic DNS host", Router: "the router or a firewall", Resolvers: "a resolver",
+		Security: "Cloudflare's security", Token: "the token", Clock: "this machine's clock", Self: "cfddns itself",
+	}[s]
+}
+
+// proxied reports whether visitors come through Cloudflare.
+func (x exam) proxied() (yes, known bool) {
+	if x.Records.Known {
+		for _, r := range x.pointing() {
+			return r.Proxied, true
+		}
+	}
+	if x.Authority.Known && len(x.Authority.Value.Addresses) > 0 {
+		return slices.ContainsFunc(x.Authority.Value.Addresses, ddns.Cloudflares), true
+	}
+	return false, false
+}
+
+func (x exam) isProxied() bool {
+	yes, known := x.proxied()
+	return yes && known
+}
+
+func (x exam) isPublic() bool {
+	yes, known := x.proxied()
+	return !yes && known
+}
+
+// pointing are the records by which visitors of the name are led.
+func (x exam) pointing() (records []ddns.Record) {
+	if !x.Records.Known {
+		return nil
+	}
+	for _, name := range []string{x.Host, wildcard(x.Host)} {
+		for _, r := range x.Records.Value {
+			if r.Name == name && (r.Type == "A" || r.Type == "AAAA" || r.Type == "CNAME") {
+				records = append(records, r)
+			}
+		}
+		if len(records) > 0 { // a wildcard is for names that have no record
+			return records
+		}
+	}
+	return nil
+}
+
+func wildcard(host string) string {
+	_, rest, ok := strings.Cut(host, ".")
+	if !ok {
+		return ""
+	}
+	return "*." + rest
+}
+
+// right reports whether the records are known to lead to this home and nowhere
+// else. Without knowing where the home is, nothing is known to be right.
+func (x exam) right() bool {
+	if !x.Records.Known {
+		return false
+	}
+	n := 0
+	for _, r := range x.pointing() {
+		if r.Type == "CNAME" {
+			return x.hopIsHere()
+		}
+		family, _ := ddns.FamilyOfType(r.Type)
+		home := x.homeOf(family)
+		if !home.Known || r.Address() != home.Value {
+			return false
+		}
+		n++
+	}
+	return n > 0
+}
+
+// astray reports whether visitors are known to be led elsewhere. What the edge
+// says of an origin is then not about this home.
+func (x exam) astray() bool {
+	return slices.ContainsFunc(x.pointing(), func(r ddns.Record) bool {
+		family, ok := ddns.FamilyOfType(r.Type)
+		home := x.homeOf(family)
+		return ok && home.Known && r.Address() != home.Value || r.Type == "CNAME" && x.Hop.Known && len(x.elsewhere(x.Hop.Value)) > 0
+	})
+}
+
+// hopIsHere reports whether every nameserver of the hop answers this home.
+func (x exam) hopIsHere() bool {
+	if !x.Hop.Known || x.Hop.Value.Host == "" || len(x.Hop.Value.Servers) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(x.Hop.Value.Servers, func(s HopServer) bool { return !isAt(s.Addresses, x.home()) })
+}
+
+// isAt reports whether all addresses are among the home's, and there is one.
+func isAt(addresses, home []netip.Addr) bool {
+	return len(addresses) > 0 && !slices.ContainsFunc(addresses, func(a netip.Addr) bool { return !slices.Contains(home, a) })
+}
+
+// directFails reports whether a name without proxy is known to be broken for
+// whoever asks it. Silence is no proof: many homes cannot reach themselves by
+// their own public address.
+func (x exam) directFails() bool {
+	d := x.AtRecord
+	return x.isPublic() && d.Known && (d.Value.Trouble == Refused || d.Value.Trouble == BadTLS || d.Value.Status >= 500)
+}
+
+// well reports whether the name is known to work.
+func (x exam) well() bool {
+	if x.looks.known {
+		return x.looks.well()
+	}
+	return x.isPublic() && x.Authority.Known && (isAt(x.Authority.Value.Addresses, x.home()) || x.AtRecord.Known && x.AtRecord.Value.Answered())
+}
+
+func (x exam) wellText() string {
+	if x.looks.known {
+		return fmt.Sprintf("nothing is wrong with %s: %d of %d looks at the edge were answered as they should be", x.Host, x.looks.of(fine), x.looks.all)
+	}
+	return fmt.Sprintf("nothing is wrong with %s: its nameservers say %s", x.Host, join(x.Authority.Value.Addresses))
+}
+
+// gravest tries all rules of a suspect: of those that convict it returns the
+// heaviest, else the first that has something to say. What is merely odd must
+// not hide what is proved.
+func gravest(rules ...func() (Finding, bool)) (worst Finding, ok bool) {
+	for _, rule := range rules {
+		if f, said := rule(); said && (!ok || f.weight > worst.weight) {
+			worst, ok = f, true
+		}
+	}
+	return worst, ok
+}
+
+// notExamined is the finding about what could not be asked.
+func notExamined[T any](f Fact[T]) Finding {
+	why := f.Why
+	if why == "" {
+		why = "nobody was asked"
+	}
+	return Finding{State: CannotTell, Evidence: "not examined: " + why}
+}
+
+func cleared(format string, args ...any) Finding {
+	return Finding{State: Cleared, Evidence: fmt.Sprintf(format, args...)}
+}
+
+func suspicious(decides, format string, args ...any) Finding {
+	return Finding{State: Suspicious, Evidence: fmt.Sprintf(format, args...), Decides: decides}
+}
+
+func guilty(w weight, sentence, mend, format string, args ...any) Finding {
+	return Finding{State: Guilty, Evidence: fmt.Sprintf(format, args...), Sentence: sentence, Mend: mend, weight: w}
+}
+
+func join(addresses []netip.Addr) string {
+	words := make([]string, len(addresses))
+	for i, a := range addresses {
+		words[i] = a.String()
+	}
+	return strings.Join(words, ", ")
+}

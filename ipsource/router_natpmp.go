@@ -1,0 +1,96 @@
+package ipsource
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/cfddns/cfddns/ddns"
+)
+
+// The external address request of NAT-PMP (RFC 6886, section 3.2): two bytes
+// there, twelve back, nothing is mapped.
+const (
+	pmpPort      = "5351"
+	pmpVersion   = 0
+	pmpAddress   = 0   // opcode: which is your external address?
+	pmpAnswers   = 128 // is added to the opcode
+	pmpNoNetwork = 3   // result: the router has no address of the provider
+	pmpSize      = 12
+
+	pcpVersion  = 2 // RFC 6887: its answer to NAT-PMP says that it speaks nothing else
+	pcpTooOld   = 1 // result: this version is not supported
+	pcpHeadSize = 24
+
+	pmpFirstWait = 250 * time.Millisecond // doubled for each further try (section 3.1)
+)
+
+// askNATPMP asks a router for the address of its WAN side.
+func askNATPMP(ctx context.Context, world ddns.World, router netip.Addr) (netip.Addr, error) {
+	conn, err := world.Dial(ctx, "udp4", net.JoinHostPort(router.String(), pmpPort))
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	defer conn.Close()
+	defer hangUp(ctx, conn)()
+	buffer := make([]byte, maxDatagram)
+	for wait := pmpFirstWait; ; wait *= 2 {
+		if _, err := conn.Write([]byte{pmpVersion, pmpAddress}); err != nil {
+			return netip.Addr{}, overdue(ctx, err)
+		}
+		answer, _, err := await(ctx, conn, time.Now().Add(wait), buffer, answersPMP)
+		if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			return netip.Addr{}, overdue(ctx, err)
+		}
+		return parsePMP(answer)
+	}
+}
+
+// answersPMP reports whether a datagram answers the request. The protocol has
+// no number that tells one question from another.
+func answersPMP(b []byte) bool {
+	return len(b) >= 4 && (b[0] == pmpVersion && b[1] == pmpAnswers+pmpAddress || b[0] == pcpVersion && b[1]&pmpAnswers != 0)
+}
+
+// parsePMP takes the address from an answer. It is errNoWAN if the router
+// answers and has none, or speaks only PCP, which names an address to nobody
+// who does not open a port.
+func parsePMP(b []byte) (netip.Addr, error) {
+	if !answersPMP(b) {
+		return netip.Addr{}, errors.New("answered no NAT-PMP")
+	}
+	if b[0] == pcpVersion {
+		if len(b) < pcpHeadSize || b[3] != pcpTooOld {
+			return netip.Addr{}, errors.New("answered a PCP message that is none")
+		}
+		return netip.Addr{}, fmt.Errorf("it speaks PCP alone: %w", errNoWAN)
+	}
+	switch result := binary.BigEndian.Uint16(b[2:]); {
+	case result == pmpNoNetwork:
+		return netip.Addr{}, errNoWAN
+	case result != 0:
+		return netip.Addr{}, fmt.Errorf("answered NAT-PMP result %d", result)
+	case len(b) != pmpSize:
+		return netip.Addr{}, fmt.Errorf("answered %d bytes of NAT-PMP instead of %d", len(b), pmpSize)
+	}
+	return namedByRouter(netip.AddrFrom4([4]byte(b[8:pmpSize])))
+}
+
+// namedByRouter checks what a router names: 0.0.0.0 stands for none.
+func namedByRouter(a netip.Addr) (netip.Addr, error) {
+	switch {
+	case a.IsUnspecified():
+		return netip.Addr{}, errNoWAN
+	case !a.Is4() || a.IsLoopback() || a.IsMulticast() || a.IsLinkLocalUnicast() || a.As4()[0] >= 240:
+		return netip.Addr{}, fmt.Errorf("answered %s, which is no address of a line", a)
+	}
+	return a, nil
+}
