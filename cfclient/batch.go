@@ -27,12 +27,12 @@ func (c *Client) Batch(ctx context.Context, zone ddns.Zone, batch ddns.Batch) (d
 		return ddns.BatchResult{}, &ddns.Error{Op: q.op, Err: fmt.Errorf("not sent: %w", err)}
 	}
 	service := dns.NewRecordService()
-	answer, err := ask[wireResult](ctx, c, q, func(ctx context.Context, options ...option.RequestOption) error {
+	answer, err := ask[wireResult](ctx, c, q, c.byLibrary(func(ctx context.Context, options ...option.RequestOption) error {
 		var params dns.RecordBatchParams
 		params.ZoneID.Value, params.ZoneID.Present = zone.ID, true
 		_, err := service.Batch(ctx, params, append(options, option.WithRequestBody("application/json", body))...)
 		return err
-	})
+	}))
 	if err != nil {
 		return ddns.BatchResult{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -70,6 +71,22 @@ func (r *refusal) Error() string {
 		return fmt.Sprintf("%s (HTTP %d)", words, r.status)
 	}
 	return fmt.Sprintf("%s (code %d, HTTP %d)", words, r.code(), r.status)
+}
+
+// hide takes secrets out of Cloudflare's words, which may quote what was sent.
+func (r *refusal) hide(secrets []ddns.Secret) {
+	var walk func([]problem)
+	walk = func(problems []problem) {
+		for i := range problems {
+			for _, s := range secrets {
+				if !s.IsZero() {
+					problems[i].message = strings.ReplaceAll(problems[i].message, s.Reveal(), ddns.Hidden)
+				}
+			}
+			walk(problems[i].chain)
+		}
+	}
+	walk(r.problems)
 }
 
 // code is the code that says most: until October 2024 a mistake in a record
@@ -152,7 +169,7 @@ func (c *Client) sort(q question, status int, wait time.Duration, err error) *dd
 	no, ok := errors.AsType[*refusal](err)
 	if ok {
 		e.Code = no.code()
-		e.Err = c.scrub(err)
+		no.hide(append(q.hide, *c.token))
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
@@ -198,7 +215,11 @@ func hintPermission(q question) string {
 	if q.needs == "" {
 		return hintToken
 	}
-	return fmt.Sprintf("give the token the permission %q, and this zone under Zone Resources", q.needs)
+	permission := strconv.Quote(q.needs)
+	if q.least != "" {
+		permission += " (" + q.least + " is enough to look)"
+	}
+	return fmt.Sprintf("give the token the permission %s, and this zone under Zone Resources", permission)
 }
 
 // silence is the kind of a question that got no answer one can trust.

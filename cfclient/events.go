@@ -83,7 +83,8 @@ func (w wireEvent) event() ddns.SecurityEvent {
 }
 
 // Minutes counts the answers of the edge for one host, minute by minute and
-// status by status, the oldest first. Minutes without a request are left out.
+// status by status, the oldest first, the newest 10,000 at most. Minutes
+// without a request are left out.
 func (c *Client) Minutes(ctx context.Context, zone ddns.Zone, host string, since, until time.Time) ([]ddns.MinuteStatus, error) {
 	q := question{op: "count the answers of " + host, ids: []string{zone.ID}}
 	if err := backwards(q, since, until); err != nil {
@@ -93,7 +94,7 @@ func (c *Client) Minutes(ctx context.Context, zone ddns.Zone, host string, since
 		return nil, &ddns.Error{Kind: ddns.Rejected, Op: "count the answers of a host", Err: fmt.Errorf("not sent: %q is no host name", printable(host))}
 	}
 	answer, err := askGraphQL[wireMinutes](ctx, c, q, ofZone(zone, fmt.Sprintf(
-		`httpRequestsAdaptiveGroups(filter:{%s,clientRequestHTTPHost:"%s"},limit:%d,orderBy:[datetimeMinute_ASC]){count dimensions{datetimeMinute edgeResponseStatus}}`,
+		`httpRequestsAdaptiveGroups(filter:{%s,clientRequestHTTPHost:"%s"},limit:%d,orderBy:[datetimeMinute_DESC]){count dimensions{datetimeMinute edgeResponseStatus}}`,
 		period(since, until), host, mostMinutes)))
 	if err != nil {
 		return nil, err

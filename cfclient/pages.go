@@ -21,7 +21,7 @@ var errLonger = errors.New("the list is longer than that")
 // says there are. A list that comes out shorter is an error and not a short
 // list: what is missing in it would be taken for deleted and created again. Of a list with more than most
 // entries it reads the first page and returns errLonger.
-func askPages[T keyed](ctx context.Context, c *Client, q question, most int, send func(page int) sendFunc) ([]T, error) {
+func askPages[T keyed](ctx context.Context, c *Client, q question, most int, send func(page int) sender) ([]T, error) {
 	var list []T
 	for page := 1; ; page++ {
 		answer, err := ask[[]T](ctx, c, q, send(page))

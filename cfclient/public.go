@@ -14,7 +14,7 @@ func (c *Client) HasPublic(ctx context.Context, zone ddns.Zone) (bool, error) {
 	q := question{op: "look for DNS-only records of " + zone.Name, needs: needsDNSRead, ids: []string{zone.ID}}
 	service := dns.NewRecordService()
 	for _, recordType := range []dns.RecordListParamsType{dns.RecordListParamsTypeA, dns.RecordListParamsTypeAAAA} {
-		answer, err := ask[[]wireRecord](ctx, c, q, func(ctx context.Context, options ...option.RequestOption) error {
+		answer, err := ask[[]wireRecord](ctx, c, q, c.byLibrary(func(ctx context.Context, options ...option.RequestOption) error {
 			var params dns.RecordListParams
 			params.ZoneID.Value, params.ZoneID.Present = zone.ID, true
 			params.Type.Value, params.Type.Present = recordType, true
@@ -22,7 +22,7 @@ func (c *Client) HasPublic(ctx context.Context, zone ddns.Zone) (bool, error) {
 			params.PerPage.Value, params.PerPage.Present = 1, true
 			_, err := service.List(ctx, params, options...)
 			return err
-		})
+		}))
 		if err != nil {
 			return false, err
 		}

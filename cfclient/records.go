@@ -150,14 +150,14 @@ func (s search) fits(r ddns.Record) bool {
 func (c *Client) list(ctx context.Context, zone ddns.Zone, s search) ([]ddns.Record, error) {
 	q := question{op: "list records of " + zone.Name, needs: needsDNSRead, ids: []string{zone.ID}, long: true}
 	service := dns.NewRecordService()
-	wire, err := askPages[wireRecord](ctx, c, q, cmp.Or(s.most, longestList), func(page int) sendFunc {
-		return func(ctx context.Context, options ...option.RequestOption) error {
+	wire, err := askPages[wireRecord](ctx, c, q, cmp.Or(s.most, longestList), func(page int) sender {
+		return c.byLibrary(func(ctx context.Context, options ...option.RequestOption) error {
 			params, more := s.query()
 			params.ZoneID.Value, params.ZoneID.Present = zone.ID, true
 			params.Page.Value, params.Page.Present = float64(page), true
 			_, err := service.List(ctx, params, append(options, more...)...)
 			return err
-		}
+		})
 	})
 	if err != nil {
 		return nil, err

@@ -11,10 +11,9 @@ import (
 	"github.com/cfddns/cfddns/ddns"
 )
 
-const (
-	needsWAFRead = "Zone > Zone WAF > Read"
-	needsWAFEdit = "Zone > Zone WAF > Edit"
-)
+// needsWAF is what changes rules. Whoever reads them mostly wants to change one
+// next, and is not sent to the dashboard twice.
+const needsWAF = "Zone > Zone WAF > Edit"
 
 // customPhase is the phase that holds a zone's custom rules.
 // https://developers.cloudflare.com/ruleset-engine/reference/phases-list/
@@ -26,7 +25,7 @@ const codeNoEntryPoint = 10003
 // Rules lists the custom rules of a zone in their order. A zone that never had
 // any is an empty set, without an ID and without an error.
 func (c *Client) Rules(ctx context.Context, zone ddns.Zone) (ddns.RuleSet, error) {
-	q := question{op: "read the custom rules of " + zone.Name, needs: needsWAFRead, ids: []string{zone.ID}, long: true}
+	q := question{op: "read the custom rules of " + zone.Name, needs: needsWAF, least: "Read", ids: []string{zone.ID}, long: true}
 	set, err := c.askRules(ctx, q, call{method: http.MethodGet, path: "/zones/" + zone.ID + "/rulesets/phases/" + customPhase + "/entrypoint"})
 	if no, ok := errors.AsType[*ddns.Error](err); ok && no.Status == http.StatusNotFound && no.Code == codeNoEntryPoint {
 		return ddns.RuleSet{}, nil
@@ -54,7 +53,7 @@ func (c *Client) ChangeRule(ctx context.Context, zone ddns.Zone, set ddns.RuleSe
 // CreateRule adds a rule, at the first place if its Position is 1. A zone that
 // has no custom rules yet gets its set with it.
 func (c *Client) CreateRule(ctx context.Context, zone ddns.Zone, set ddns.RuleSet, rule ddns.Rule, dry bool) (ddns.RuleSet, error) {
-	q := question{op: fmt.Sprintf("create the rule %q of %s", rule.Description, zone.Name), needs: needsWAFEdit, ids: []string{zone.ID}, long: true, write: true}
+	q := question{op: fmt.Sprintf("create the rule %q of %s", rule.Description, zone.Name), needs: needsWAF, ids: []string{zone.ID}, long: true, write: true, hide: secretOf(rule)}
 	what := call{method: http.MethodPost, path: "/zones/" + zone.ID + "/rulesets"}
 	wire := wireOf(rule)
 	if set.ID == "" {
@@ -73,7 +72,7 @@ func (c *Client) CreateRule(ctx context.Context, zone ddns.Zone, set ddns.RuleSe
 // Cloudflare takes what is missing as empty.
 // https://developers.cloudflare.com/ruleset-engine/rulesets-api/update-rule/
 func (c *Client) EditRule(ctx context.Context, zone ddns.Zone, set ddns.RuleSet, rule ddns.Rule, dry bool) (ddns.RuleSet, error) {
-	q := question{op: fmt.Sprintf("edit the rule %q of %s", rule.Description, zone.Name), needs: needsWAFEdit, ids: []string{zone.ID, set.ID, rule.ID}, long: true, write: true}
+	q := question{op: fmt.Sprintf("edit the rule %q of %s", rule.Description, zone.Name), needs: needsWAF, ids: []string{zone.ID, set.ID, rule.ID}, long: true, write: true, hide: secretOf(rule)}
 	wire := wireOf(rule)
 	wire.Position = placeOf(rule.Position == 1 && (len(set.Rules) == 0 || set.Rules[0].ID != rule.ID))
 	what := call{method: http.MethodPatch, path: "/zones/" + zone.ID + "/rulesets/" + set.ID + "/rules/" + rule.ID, body: wire}
@@ -82,11 +81,17 @@ func (c *Client) EditRule(ctx context.Context, zone ddns.Zone, set ddns.RuleSet,
 
 // DeleteRule deletes a rule of the set.
 func (c *Client) DeleteRule(ctx context.Context, zone ddns.Zone, set ddns.RuleSet, rule ddns.Rule, dry bool) (ddns.RuleSet, error) {
-	q := question{op: fmt.Sprintf("delete the rule %q of %s", rule.Description, zone.Name), needs: needsWAFEdit, ids: []string{zone.ID, set.ID, rule.ID}, long: true, write: true}
+	q := question{op: fmt.Sprintf("delete the rule %q of %s", rule.Description, zone.Name), needs: needsWAF, ids: []string{zone.ID, set.ID, rule.ID}, long: true, write: true}
 	what := call{method: http.MethodDelete, path: "/zones/" + zone.ID + "/rulesets/" + set.ID + "/rules/" + rule.ID}
 	return c.writeRules(ctx, q, what, set, dry, func(now ddns.RuleSet) bool {
 		return !slices.ContainsFunc(now.Rules, func(r ddns.Rule) bool { return r.ID == rule.ID })
 	})
+}
+
+// secretOf is the secret that a rule of ours compares a header with, if it does.
+func secretOf(rule ddns.Rule) []ddns.Secret {
+	w, _ := ddns.ParseWayIn(rule)
+	return []ddns.Secret{w.Secret}
 }
 
 // writeRules sends a change and believes it if the answer shows it.

@@ -65,7 +65,7 @@ func TestReadingRules(t *testing.T) {
 		{"a zone without custom rules has none", 404, refusalOf(10003, "could not find entrypoint ruleset in the http_request_firewall_custom phase"), ddns.Unexpected, ""},
 		{"another 404 is no empty set", 404, refusalOf(7003, "Could not route"), ddns.Conflict, ""},
 		{"the code under another status is no empty set", 400, refusalOf(10003, "x"), ddns.Rejected, ""},
-		{"a permission that is missing is named", 403, refusalOf(10000, "Authentication error"), ddns.NotPermitted, needsWAFRead},
+		{"a permission that is missing is named", 403, refusalOf(10000, "Authentication error"), ddns.NotPermitted, `"Zone > Zone WAF > Edit" (Read is enough to look)`},
 		{"a rule without an ID is not believed", 200, wireSet(t, wireOurs(1, func(w map[string]any) { delete(w, "id") })), ddns.Unreachable, ""},
 		{"a set of another phase is not believed", 200, resultOf(`{"id":"` + recordID(1) + `","phase":"http_ratelimit"}`), ddns.Unreachable, ""},
 		{"no result is no empty set", 200, resultOf("null"), ddns.Unreachable, ""},
@@ -178,6 +178,24 @@ func TestAChangeOfARuleIsBelievedOnlyIfTheAnswerShowsIt(t *testing.T) {
 	wantKind(t, err, ddns.Uncertain)
 }
 
+func TestCloudflaresWordsDoNotShowTheSecret(t *testing.T) {
+	w := ddns.WayIn{Name: "phone", Hosts: []string{"api.example.com"}, Header: "x-way-in", Secret: ddns.NewSecret("ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
+	rule := w.Rule()
+	far := strings.Repeat("x", 290) // the words are cut off after 300: half a secret is one too
+	for _, words := range []string{"could not parse filter expression: " + rule.Expression, far + w.Secret.Reveal(), testToken} {
+		quoted, err := json.Marshal(words)
+		if err != nil {
+			t.Fatal(err)
+		}
+		api := serve(t, answering(400, `{"success":false,"errors":[{"code":20127,"message":"x","error_chain":[{"code":1,"message":`+string(quoted)+`}]}],"result":null}`))
+		_, err = api.client(t).CreateRule(t.Context(), testZone, ddns.RuleSet{ID: recordID(100)}, rule, true)
+		wantKind(t, err, ddns.Rejected)
+		if strings.Contains(err.Error(), "ABCDEFGH") || strings.Contains(err.Error(), testToken) || !strings.Contains(err.Error(), "[hidden]") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 func TestRulesAgainstTheSandbox(t *testing.T) {
 	_, c, zone := startSandbox(t)
 	set, err := c.Rules(t.Context(), zone)
@@ -233,7 +251,7 @@ func TestTheAnswerMustShowTheLevel(t *testing.T) {
 	wantKind(t, err, ddns.Unreachable)
 	err = serve(t, answering(403, refusalOf(10000, "x"))).client(t).SetSecurityLevel(t.Context(), testZone, "medium")
 	wantKind(t, err, ddns.NotPermitted)
-	if !strings.Contains(ddns.HintOf(err), needsSettingsEdit) {
+	if !strings.Contains(ddns.HintOf(err), needsSettings) {
 		t.Errorf("hint %q", ddns.HintOf(err))
 	}
 }

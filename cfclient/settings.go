@@ -11,10 +11,7 @@ import (
 	"github.com/cfddns/cfddns/ddns"
 )
 
-const (
-	needsSettingsRead = "Zone > Zone Settings > Read"
-	needsSettingsEdit = "Zone > Zone Settings > Edit"
-)
+const needsSettings = "Zone > Zone Settings > Edit"
 
 // UnderAttack is the security level that challenges every visitor. A program
 // never gets past it.
@@ -30,13 +27,13 @@ func SecurityLevels() []string {
 // Rules can set another for some paths, and IP Access Rules can challenge some
 // visitors, whatever it says.
 func (c *Client) SecurityLevel(ctx context.Context, zone ddns.Zone) (string, error) {
-	q := question{op: "read the security level of " + zone.Name, needs: needsSettingsRead, ids: []string{zone.ID}}
+	q := question{op: "read the security level of " + zone.Name, needs: needsSettings, least: "Read", ids: []string{zone.ID}}
 	return c.askLevel(ctx, q, call{method: http.MethodGet, path: levelPath(zone)})
 }
 
 // SetSecurityLevel sets it, and returns once the answer shows it set.
 func (c *Client) SetSecurityLevel(ctx context.Context, zone ddns.Zone, level string) error {
-	q := question{op: fmt.Sprintf("set the security level of %s to %s", zone.Name, level), needs: needsSettingsEdit, ids: []string{zone.ID}, write: true}
+	q := question{op: fmt.Sprintf("set the security level of %s to %s", zone.Name, level), needs: needsSettings, ids: []string{zone.ID}, write: true}
 	if !slices.Contains(SecurityLevels(), level) {
 		return &ddns.Error{Kind: ddns.Rejected, Op: q.op, Err: fmt.Errorf("not sent: it is one of %s", strings.Join(SecurityLevels(), ", "))}
 	}

@@ -5,15 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
-	"github.com/cloudflare/cloudflare-go/v7/accounts"
 	"github.com/cloudflare/cloudflare-go/v7/dns"
 	"github.com/cloudflare/cloudflare-go/v7/option"
-	"github.com/cloudflare/cloudflare-go/v7/user"
 )
 
 // TokenKind says whose a token is, as far as its form shows.
@@ -82,7 +81,7 @@ func (c *Client) VerifyToken(ctx context.Context, accountID string) (Token, erro
 	q := question{op: "verify the token"}
 	kind, _ := TokenKindOf(*c.token) // a malformed one is refused by ask
 	if kind != AccountToken {
-		token, err := c.verifyAs(ctx, q, UserToken, userVerify)
+		token, err := c.verifyAs(ctx, q, UserToken, "/user/tokens/verify")
 		if kind == UserToken || accountID == "" || ddns.KindOf(err) != ddns.TokenRefused && ddns.KindOf(err) != ddns.NotPermitted {
 			return token, err
 		}
@@ -92,30 +91,16 @@ func (c *Client) VerifyToken(ctx context.Context, accountID string) (Token, erro
 			Hint: fmt.Sprintf("give the token the permission %q", needsZoneRead)}
 	}
 	q.ids = []string{accountID}
-	return c.verifyAs(ctx, q, AccountToken, accountVerify(accountID))
+	return c.verifyAs(ctx, q, AccountToken, "/accounts/"+accountID+"/tokens/verify")
 }
 
-func userVerify(ctx context.Context, options ...option.RequestOption) error {
-	_, err := user.NewTokenService().Verify(ctx, options...)
-	return err
-}
-
-func accountVerify(accountID string) sendFunc {
-	return func(ctx context.Context, options ...option.RequestOption) error {
-		var params accounts.TokenVerifyParams
-		params.AccountID.Value, params.AccountID.Present = accountID, true
-		_, err := accounts.NewTokenService().Verify(ctx, params, options...)
-		return err
-	}
-}
-
-func (c *Client) verifyAs(ctx context.Context, q question, kind TokenKind, send sendFunc) (Token, error) {
-	answer, err := ask[struct {
+func (c *Client) verifyAs(ctx context.Context, q question, kind TokenKind, path string) (Token, error) {
+	answer, err := askPlain[struct {
 		ID        string    `json:"id"`
 		Status    string    `json:"status"`
 		NotBefore time.Time `json:"not_before"`
 		Expires   time.Time `json:"expires_on"`
-	}](ctx, c, q, send)
+	}](ctx, c, q, call{method: http.MethodGet, path: path})
 	if err != nil {
 		return Token{}, err
 	}
@@ -138,12 +123,12 @@ func (c *Client) Quota(ctx context.Context, zone ddns.Zone) (Quota, error) {
 	answer, err := ask[struct {
 		Used  *int `json:"record_usage"`
 		Limit *int `json:"record_quota"`
-	}](ctx, c, q, func(ctx context.Context, options ...option.RequestOption) error {
+	}](ctx, c, q, c.byLibrary(func(ctx context.Context, options ...option.RequestOption) error {
 		var params dns.UsageZoneGetParams
 		params.ZoneID.Value, params.ZoneID.Present = zone.ID, true
 		_, err := dns.NewUsageZoneService().Get(ctx, params, options...)
 		return err
-	})
+	}))
 	if err != nil {
 		return Quota{}, err
 	}
@@ -165,12 +150,12 @@ func (c *Client) Touch(ctx context.Context, zone ddns.Zone, record ddns.Record) 
 	if err != nil {
 		return ddns.Record{}, &ddns.Error{Op: q.op, Err: err}
 	}
-	answer, err := ask[wireRecord](ctx, c, q, func(ctx context.Context, options ...option.RequestOption) error {
+	answer, err := ask[wireRecord](ctx, c, q, c.byLibrary(func(ctx context.Context, options ...option.RequestOption) error {
 		var params dns.RecordEditParams
 		params.ZoneID.Value, params.ZoneID.Present = zone.ID, true
 		_, err := dns.NewRecordService().Edit(ctx, record.ID, params, append(options, option.WithRequestBody("application/json", body))...)
 		return err
-	})
+	}))
 	if err != nil {
 		return ddns.Record{}, err
 	}

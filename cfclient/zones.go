@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/cfddns/cfddns/ddns"
-	"github.com/cloudflare/cloudflare-go/v7/option"
-	"github.com/cloudflare/cloudflare-go/v7/zones"
 )
 
 // zonesPerPage is the largest page Cloudflare gives of zones.
@@ -19,15 +19,8 @@ const zonesPerPage = 50
 // in another: of two zones of one name the active one comes first.
 func (c *Client) Zones(ctx context.Context) ([]ddns.Zone, error) {
 	q := question{op: "list the zones", needs: needsZoneRead, long: true}
-	service := zones.NewZoneService()
-	wire, err := askPages[wireZone](ctx, c, q, longestList, func(page int) sendFunc {
-		return func(ctx context.Context, options ...option.RequestOption) error {
-			var params zones.ZoneListParams
-			params.Page.Value, params.Page.Present = float64(page), true
-			params.PerPage.Value, params.PerPage.Present = zonesPerPage, true
-			_, err := service.List(ctx, params, options...)
-			return err
-		}
+	wire, err := askPages[wireZone](ctx, c, q, longestList, func(page int) sender {
+		return call{method: http.MethodGet, path: fmt.Sprintf("/zones?page=%d&per_page=%d", page, zonesPerPage)}.by(c)
 	})
 	if err != nil {
 		return nil, err
