@@ -2,11 +2,16 @@
 // edge as a visitor sees it.
 //
 // One Client asks the API on behalf of one token. It implements ddns.API for
-// the rounds (zones.go, records.go, batch.go) and adds what `cfddns check`
-// wants to know about the token (tokens.go). Every question goes through one
-// function, ask (ask.go): the library cloudflare-go builds the request, this
-// package sends it, reads the answer into types of its own and sorts what went
-// wrong into a *ddns.Error (errors.go, network.go).
+// the rounds (zones.go, records.go, batch.go) and ddns.RuleAPI for the ways in
+// (rules.go). The commands and the doctor ask it for more: settings.go, the
+// past in events.go and graphql.go, the token itself in tokens.go. Every
+// question goes through one function, ask (ask.go), which sends it, reads the
+// answer into types of this package and sorts what went wrong into a
+// *ddns.Error (errors.go, network.go). The request comes from the library
+// cloudflare-go, or is a few fields of JSON (plain.go).
+//
+// Beside the API stand the two that need no token: Edge (edge.go), and Status
+// (status.go), Cloudflare's own word on how it is doing.
 //
 // Nothing here is ever sent twice. Cloudflare's answer decides what is known;
 // where there is none, a reading is Unreachable and a write is Uncertain, and
@@ -117,7 +122,10 @@ type Client struct {
 	calls   atomic.Int64
 }
 
-var _ ddns.API = (*Client)(nil)
+var (
+	_ ddns.API     = (*Client)(nil)
+	_ ddns.RuleAPI = (*Client)(nil)
+)
 
 // New makes a client. With a Config that Validate refuses, every call returns
 // that error and nothing is sent.

@@ -2,6 +2,7 @@ package cfclient
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -50,11 +51,7 @@ func (e Edge) Look(ctx context.Context, page string, at netip.AddrPort) (ddns.Ed
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return ddns.EdgeAnswer{}, &ddns.Error{Op: op, Err: errors.New("this is neither a host name nor a web address")}
 	}
-	timeout := e.Timeout
-	if timeout == 0 {
-		timeout = DefaultTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(e.Timeout, DefaultTimeout))
 	defer cancel()
 	answer, err := e.fetch(ctx, u, at)
 	if err != nil {
@@ -72,7 +69,7 @@ func (e Edge) fetch(ctx context.Context, u *url.URL, at netip.AddrPort) (ddns.Ed
 	// Cloudflare then sends its error pages as JSON, with the code as a field.
 	// https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors/
 	request.Header.Set("Accept", "application/json")
-	request.Header.Set("User-Agent", e.agent())
+	request.Header.Set("User-Agent", cmp.Or(e.UserAgent, "cfddns"))
 	transport := e.transport(ctx, at)
 	defer transport.CloseIdleConnections()
 	var asked atomic.Bool
@@ -96,26 +93,17 @@ func (e Edge) fetch(ctx context.Context, u *url.URL, at netip.AddrPort) (ddns.Ed
 	return edgeAnswer(response, body), nil
 }
 
-func (e Edge) agent() string {
-	if e.UserAgent == "" {
-		return "cfddns"
-	}
-	return e.UserAgent
-}
-
-// transport serves one request, over a connection to the address; ctx bounds
-// the connection as well. Nothing secret is sent, so the greeting is small and
-// passes every line (see dialer).
+// transport serves one request to the edge at an address.
 func (e Edge) transport(ctx context.Context, at netip.AddrPort) *http.Transport {
-	if e.Address != "" {
-		return e.transportTo(ctx, e.Address)
-	}
-	return e.transportTo(ctx, at.String())
+	return oneQuestion(ctx, e.World, cmp.Or(e.Address, at.String()))
 }
 
-func (e Edge) transportTo(ctx context.Context, address string) *http.Transport {
+// oneQuestion is a transport for one request over a connection to HOST:PORT;
+// ctx bounds the connection as well. Nothing secret is sent, so the greeting is
+// small and passes every line (see dialer).
+func oneQuestion(ctx context.Context, world ddns.World, address string) *http.Transport {
 	config := &tls.Config{
-		RootCAs: e.World.Roots(), MinVersion: tls.VersionTLS12,
+		RootCAs: world.Roots(), MinVersion: tls.VersionTLS12,
 		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
 	}
 	transport := &http.Transport{
@@ -123,12 +111,12 @@ func (e Edge) transportTo(ctx context.Context, address string) *http.Transport {
 		TLSClientConfig:     config,
 		TLSHandshakeTimeout: handshakeTimeout,
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
-			return dialWorld(ctx, e.World, address)
+			return dialWorld(ctx, world, address)
 		},
 	}
-	if world, ok := e.World.(ddns.SimulatedWorld); ok {
+	if simulated, ok := world.(ddns.SimulatedWorld); ok {
 		transport.DialTLSContext = func(context.Context, string, string) (net.Conn, error) {
-			return world.DialTLS(ctx, "tcp", address)
+			return simulated.DialTLS(ctx, "tcp", address)
 		}
 	}
 	return transport
@@ -145,7 +133,7 @@ func edgeAnswer(response *http.Response, body []byte) ddns.EdgeAnswer {
 		Status:          response.StatusCode,
 		CloudflareError: code,
 		Challenge:       header.Get("Cf-Mitigated") == "challenge",
-		Cloudflare:      header.Get("Cf-Ray") != "",
+		Cloudflare:      header.Get("Cf-Ray") != "" || header.Get("Server") == "cloudflare",
 		Location:        header.Get("Location"),
 		Blocked:         code == 0 && response.StatusCode == http.StatusForbidden && isBlockPage(body),
 		Cache:           header.Get("Cf-Cache-Status"),
@@ -184,7 +172,39 @@ func edgeError(status int, header string, body []byte) int {
 		code, _ := errorNumber(line)
 		return code
 	}
+	return pageError(status, body)
+}
+
+// pageError finds the number in the page that browsers get: where its markup
+// puts it, or in its title ("example.com | 522: Connection timed out"). A page
+// with Cloudflare's name at its foot and no number is that of its status.
+func pageError(status int, body []byte) int {
+	if title, ok := between(body, "<title>", "</title>"); ok && isBlockPage(body) {
+		if i := bytes.LastIndex(title, []byte("| ")); i >= 0 {
+			number, _, _ := bytes.Cut(title[i+2:], []byte(":"))
+			if code, ok := errorNumber(string(number)); ok {
+				return code
+			}
+		}
+	}
+	for _, mark := range []string{`class="cf-error-code">`, `data-translate="error">Error</span> <span>`} {
+		if number, ok := between(body, mark, "<"); ok {
+			if code, ok := errorNumber(string(bytes.TrimSpace(number))); ok {
+				return code
+			}
+		}
+	}
+	if status >= 500 && (isBlockPage(body) || bytes.Contains(body, []byte("<center>cloudflare</center>"))) {
+		return status
+	}
 	return 0
+}
+
+// between is what stands between two marks.
+func between(body []byte, from, to string) ([]byte, bool) {
+	_, rest, ok := bytes.Cut(body, []byte(from))
+	text, _, end := bytes.Cut(rest, []byte(to))
+	return text, ok && end
 }
 
 // errorNumber parses the number of an error page: 520 to 526, 1000 to 1200 and

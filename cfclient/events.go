@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// mostEvents and mostMinutes bound what one question returns.
-	mostEvents  = 1000
+	// MostEvents is how many events one question returns at most.
+	MostEvents = 1000
+	// mostMinutes is the same for counts.
 	mostMinutes = 10000
 )
 
@@ -40,7 +41,7 @@ func (c *Client) SecurityEvents(ctx context.Context, zone ddns.Zone, since, unti
 	}
 	ask := func(fields string) (*wireEvents, error) {
 		return askGraphQL[wireEvents](ctx, c, q, ofZone(zone, fmt.Sprintf(
-			"firewallEventsAdaptive(filter:{%s},limit:%d,orderBy:[datetime_DESC]){%s}", filter, mostEvents, fields)))
+			"firewallEventsAdaptive(filter:{%s},limit:%d,orderBy:[datetime_DESC]){%s}", filter, MostEvents, fields)))
 	}
 	answer, err := ask(eventFields)
 	if ddns.KindOf(err) == ddns.Rejected {

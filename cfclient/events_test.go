@@ -172,3 +172,22 @@ func TestEventsAgainstTheSandbox(t *testing.T) {
 		t.Errorf("got %+v, %v", minutes, err)
 	}
 }
+
+// FuzzGraphQL: no answer makes a panic, and one with errors is none.
+func FuzzGraphQL(f *testing.F) {
+	f.Add(200, `{"data":{"viewer":{"zones":[{"firewallEventsAdaptive":[{"datetime":"2026-11-24T03:00:00Z","action":"block","clientIP":"::1"}]}]}},"errors":null}`)
+	f.Add(200, `{"data":null,"errors":[{"message":"x","extensions":{"code":"authz"}}]}`)
+	f.Add(200, `{"data":{"viewer":{"zones":[]}},"errors":["x"]}`)
+	f.Add(502, `<html>`)
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		answer, err := readGraphQL[wireEvents](status, []byte(body))
+		if (err == nil) == (answer == nil) {
+			t.Fatalf("%v, %v", answer, err)
+		}
+		if err == nil {
+			for _, w := range answer.Events {
+				w.event()
+			}
+		}
+	})
+}

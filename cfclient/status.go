@@ -1,6 +1,7 @@
 package cfclient
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,8 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/cfddns/cfddns/ddns"
 )
@@ -22,8 +25,9 @@ const StatusURL = "https://www.cloudflarestatus.com/api/v2/summary.json"
 // Status asks Cloudflare's status service. It needs no token.
 type Status struct {
 	World     ddns.World
-	URL       string // empty means StatusURL
-	UserAgent string // empty means "cfddns"
+	URL       string        // empty means StatusURL
+	UserAgent string        // empty means "cfddns"
+	Timeout   time.Duration // of the question; 0 means DefaultTimeout
 }
 
 // Incident is what the status service reports and has not yet resolved.
@@ -39,46 +43,38 @@ const maxSummary = 4 << 20
 
 // Incidents returns what is going on; none is an answer too.
 func (s Status) Incidents(ctx context.Context) ([]Incident, error) {
-	address, agent := s.URL, s.UserAgent
-	if address == "" {
-		address = StatusURL
-	}
-	if agent == "" {
-		agent = "cfddns"
-	}
-	op := "ask Cloudflare's status service"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, &ddns.Error{Op: op, Err: err}
-	}
-	request.Header.Set("User-Agent", agent)
-	edge := Edge{World: s.World}
-	transport := edge.transportTo(ctx, net.JoinHostPort(request.URL.Hostname(), portOf(request.URL.Port())))
-	defer transport.CloseIdleConnections()
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return nil, &ddns.Error{Kind: ddns.Unreachable, Op: op, Err: err}
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxSummary))
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("it answers HTTP %d", response.StatusCode)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Timeout, DefaultTimeout))
+	defer cancel()
+	body, err := s.summary(ctx)
+	var incidents []Incident
+	if err == nil {
+		incidents, err = readSummary(body)
 	}
 	if err != nil {
-		return nil, &ddns.Error{Kind: ddns.Unreachable, Op: op, Err: err}
-	}
-	incidents, err := readSummary(body)
-	if err != nil {
-		return nil, &ddns.Error{Kind: ddns.Unreachable, Op: op, Err: err}
+		return nil, &ddns.Error{Kind: ddns.Unreachable, Op: "ask Cloudflare's status service", Err: err}
 	}
 	return incidents, nil
 }
 
-func portOf(port string) string {
-	if port == "" {
-		return "443"
+// summary fetches the document.
+func (s Status) summary(ctx context.Context) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, cmp.Or(s.URL, StatusURL), nil)
+	if err != nil {
+		return nil, err
 	}
-	return port
+	request.Header.Set("User-Agent", cmp.Or(s.UserAgent, "cfddns"))
+	at := net.JoinHostPort(request.URL.Hostname(), cmp.Or(request.URL.Port(), "443"))
+	transport := oneQuestion(ctx, s.World, at)
+	defer transport.CloseIdleConnections()
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("it answers HTTP %d", response.StatusCode)
+	}
+	return io.ReadAll(io.LimitReader(response.Body, maxSummary))
 }
 
 // readSummary reads the incidents out of a summary. A document without the
@@ -108,7 +104,7 @@ func readSummary(body []byte) ([]Incident, error) {
 		}
 		incident := Incident{Name: printable(in.Name), Impact: printable(in.Impact)}
 		for _, c := range in.Components {
-			incident.Components = append(incident.Components, c.Name)
+			incident.Components = append(incident.Components, printable(c.Name))
 		}
 		incidents = append(incidents, incident)
 	}
@@ -119,11 +115,11 @@ func readSummary(body []byte) ([]Incident, error) {
 // The service lists components by name only; where none is named, the title
 // is all there is.
 func (i Incident) Touches() bool {
-	words := strings.ToLower(i.Name + " " + strings.Join(i.Components, " "))
-	for _, what := range []string{"dns", "cdn", "cache", "edge", "network", "origin", "5xx", "error", "latency", "connectivity"} {
-		if strings.Contains(words, what) {
-			return true
-		}
-	}
-	return false
+	words := strings.FieldsFunc(strings.ToLower(i.Name+" "+strings.Join(i.Components, " ")), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return slices.ContainsFunc(words, func(word string) bool { return slices.Contains(servingWords(), word) })
+}
+
+// servingWords occur in incidents about what serves names and pages.
+func servingWords() []string {
+	return []string{"dns", "cdn", "cache", "edge", "network", "origin", "5xx", "error", "errors", "latency", "connectivity"}
 }

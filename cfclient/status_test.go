@@ -2,8 +2,10 @@ package cfclient
 
 import (
 	"crypto/x509"
+	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/google/go-cmp/cmp"
@@ -20,6 +22,8 @@ func TestTheStatusServiceIsRead(t *testing.T) {
 		{"nothing is going on", 200, `{"status":{"indicator":"none"},"incidents":[]}`, []Incident{}, 0},
 		{"an incident", 200, `{"incidents":[{"name":"DNS errors","impact":"major","status":"investigating","components":[{"name":"Authoritative DNS"}]}]}`,
 			[]Incident{{Name: "DNS errors", Impact: "major", Components: []string{"Authoritative DNS"}}}, 0},
+		{"names that would steer a terminal", 200, `{"incidents":[{"name":"DNS\u001b[2J","impact":"minor","components":[{"name":"CDN\u001b[31m"}]}]}`,
+			[]Incident{{Name: "DNS [2J", Impact: "minor", Components: []string{"CDN [31m"}}}, 0},
 		{"one that is over", 200, `{"incidents":[{"name":"DNS errors","status":"resolved"},{"name":"x","resolved_at":"2026-11-24T00:00:00Z"}]}`, []Incident{}, 0},
 		{"a page without the list", 200, `{"status":"fine"}`, nil, ddns.Unreachable},
 		{"a login page", 200, `<html>`, nil, ddns.Unreachable},
@@ -43,8 +47,18 @@ func TestTheStatusServiceIsRead(t *testing.T) {
 	}
 }
 
+func TestAStatusServiceThatHangsIsNotWaitedForLong(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer server.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	_, err := Status{World: loopback{roots: roots}, URL: server.URL, Timeout: 50 * time.Millisecond}.Incidents(t.Context())
+	wantKind(t, err, ddns.Unreachable)
+}
+
 func TestOnlyIncidentsOfNamesAndPagesTouchUs(t *testing.T) {
-	for name, want := range map[string]bool{"Increased DNS errors": true, "Network performance in Frankfurt": true, "Billing page is slow": false, "Workers AI": false} {
+	for name, want := range map[string]bool{"Increased DNS errors": true, "Network performance in Frankfurt": true, "Billing page is slow": false, "Workers AI": false,
+		"Knowledge base is not served": false, "Edge: 5xx for some sites": true, "CDN/Cache": true} {
 		if got := (Incident{Name: name}).Touches(); got != want {
 			t.Errorf("%q touches: %t", name, got)
 		}

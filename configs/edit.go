@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -82,10 +81,20 @@ func exchange(path string, old, changed []byte, now time.Time) (backup string, e
 		content []byte
 	}{{backup, old}, {path, changed}} {
 		if err := replaceFile(file.path, file.content, info); err != nil {
-			return "", fmt.Errorf("%s was not changed: %w", path, err)
+			_ = os.Remove(backup) // nothing changed, so that there is nothing to keep
+			return "", fmt.Errorf("%s was not changed: %w", path, plainCause(err))
 		}
 	}
 	return backup, nil
+}
+
+// plainCause is the reason without the names of temporary files, which nobody
+// will find.
+func plainCause(err error) error {
+	if number, ok := errors.AsType[syscall.Errno](err); ok {
+		return number
+	}
+	return err
 }
 
 // replaceFile writes a file with the mode and owner of another, on disk before
@@ -224,88 +233,6 @@ func (e Edit) missing(root *yaml.Node, removed map[int]bool) (add []Record) {
 		}
 	}
 	return add
-}
-
-// spliced changes the text itself: lines of removed entries go, and lines for
-// the new ones come after the last. It knows block style; of anything else the
-// caller sees that it did not work.
-func spliced(old []byte, root *yaml.Node, remove map[int]bool, add []Record) []byte {
-	lines := strings.SplitAfter(string(old), "\n")
-	if n := len(lines); lines[n-1] == "" {
-		lines = lines[:n-1]
-	} else {
-		lines[n-1] += "\n"
-	}
-	at, list := value(root, "records")
-	if at < 0 || list.Kind != yaml.SequenceNode || len(list.Content) == 0 {
-		return appended(lines, root, at, add)
-	}
-	end := len(lines) // of the list: the line of the next key
-	if at+2 < len(root.Content) {
-		end = root.Content[at+2].Line - 1
-	}
-	indent := strings.Repeat(" ", max(list.Column-1, 0))
-	var text strings.Builder
-	gone := map[int]bool{} // lines
-	last := 0
-	for i, entry := range list.Content {
-		from, to := entry.Line-1, end
-		if i+1 < len(list.Content) {
-			to = list.Content[i+1].Line - 1
-		}
-		to = contentEnd(lines, from, to)
-		for line := from; remove[i] && line < to; line++ {
-			gone[line] = true
-		}
-		last = to
-	}
-	for i, line := range lines[:last] {
-		if !gone[i] {
-			text.WriteString(line)
-		}
-	}
-	text.WriteString(entryLines(add, indent))
-	text.WriteString(strings.Join(lines[last:], ""))
-	return []byte(text.String())
-}
-
-// appended writes the new names where there are none yet: below the key, or at
-// the end of the file under a key of their own.
-func appended(lines []string, root *yaml.Node, at int, add []Record) []byte {
-	if at < 0 {
-		return []byte(strings.Join(lines, "") + "records:\n" + entryLines(add, "  "))
-	}
-	line := root.Content[at].Line
-	return []byte(strings.Join(lines[:line], "") + entryLines(add, "  ") + strings.Join(lines[line:], ""))
-}
-
-// contentEnd is where the content of lines[from:to] ends: blank lines and
-// comments after it belong to what follows.
-func contentEnd(lines []string, from, to int) int {
-	for to > from+1 {
-		text := strings.TrimSpace(lines[to-1])
-		if text != "" && !strings.HasPrefix(text, "#") {
-			break
-		}
-		to--
-	}
-	return to
-}
-
-// entryLines spells entries in block style.
-func entryLines(records []Record, indent string) string {
-	var b strings.Builder
-	for _, r := range records {
-		name := r.Name
-		if strings.ContainsAny(name, "*\"'") {
-			name = strconv.Quote(name)
-		}
-		fmt.Fprintf(&b, "%s- name: %s\n", indent, name)
-		if !slices.Equal(r.Types, []string{"A"}) {
-			fmt.Fprintf(&b, "%s  types: [%s]\n", indent, strings.Join(r.Types, ", "))
-		}
-	}
-	return b.String()
 }
 
 // encoded writes the tree anew. Comments and order stay; spacing does not.

@@ -21,7 +21,7 @@ type WayIn struct {
 	Name     string   `mapstructure:"name"`
 	Zone     string   `mapstructure:"zone"` // "" is the zone that holds the hosts
 	Hosts    []string `mapstructure:"hosts"`
-	Address  string   `mapstructure:"address"` // an address, a prefix, a host name or "self"
+	Address  string   `mapstructure:"address"` // addresses, prefixes, a host name or "self", parted by commas
 	Until    Until    `mapstructure:"until"`
 	Products []string `mapstructure:"products"`
 }
@@ -52,6 +52,8 @@ func untilOf(data any) (any, error) {
 		return ParseUntil(v)
 	case time.Time:
 		return Until{v.UTC().AddDate(0, 0, 1)}, nil
+	case fmt.Stringer: // what TOML makes of a day, or of a moment without a zone
+		return ParseUntil(v.String())
 	}
 	return data, nil
 }
@@ -87,23 +89,38 @@ func (w WayIn) wayIn() (ddns.KeptWayIn, error) {
 	return kept, w.comesFrom(&kept)
 }
 
+// origins are the words of the address.
+func (w WayIn) origins() (words []string) {
+	for word := range strings.SplitSeq(w.Address, ",") {
+		words = append(words, strings.TrimSpace(word))
+	}
+	return words
+}
+
 // comesFrom reads where the script host comes from.
 func (w WayIn) comesFrom(kept *ddns.KeptWayIn) error {
-	address, notAddress := netip.ParseAddr(w.Address)
-	prefix, notPrefix := netip.ParsePrefix(w.Address)
-	switch {
-	case w.Address == self:
-		kept.Self = true
-	case notAddress == nil:
-		kept.Addresses = []netip.Prefix{ddns.Admit(address)}
-	case notPrefix == nil:
-		kept.Addresses = []netip.Prefix{prefix.Masked()}
-	default:
-		name, err := HostName(w.Address)
-		if err != nil {
-			return wrongf("%q is none of an address, a prefix, a host name and self; write one such as 198.51.100.7", w.Address)
+	for _, word := range w.origins() {
+		moves := kept.Self || kept.From != ""
+		address, notAddress := netip.ParseAddr(word)
+		prefix, notPrefix := netip.ParsePrefix(word)
+		switch {
+		case notAddress == nil:
+			kept.Addresses = append(kept.Addresses, ddns.Admit(address))
+		case notPrefix == nil:
+			kept.Addresses = append(kept.Addresses, prefix.Masked())
+		default:
+			name, err := HostName(word)
+			switch {
+			case word != self && err != nil:
+				return wrongf("%q is none of an address, a prefix, a host name and self; write one such as 198.51.100.7", word)
+			case moves:
+				return wrongf("%q is one too many: beside addresses there is one host name, or self; make an entry of its own", word)
+			case word == self:
+				kept.Self = true
+			default:
+				kept.From = name
+			}
 		}
-		kept.From = name
 	}
 	return nil
 }
@@ -122,7 +139,7 @@ func (c Config) WaysIn() []ddns.KeptWayIn {
 // WantsSelf reports whether a way in is for this home itself, whose address
 // must then be learnt.
 func (c Config) WantsSelf() bool {
-	return slices.ContainsFunc(c.WAF.Allow, func(w WayIn) bool { return w.Address == self })
+	return slices.ContainsFunc(c.WAF.Allow, func(w WayIn) bool { return slices.Contains(w.origins(), self) })
 }
 
 func (l *loader) checkWAF(waf WAF) {
@@ -140,42 +157,50 @@ func (l *loader) checkWAF(waf WAF) {
 
 // checkWayIn names the first thing that is wrong at each key.
 func (l *loader) checkWayIn(path string, w WayIn) {
-	if len(w.Hosts) == 0 {
-		l.add(path+".hosts", "names no host; list those that the script calls, [api.example.com]")
-	}
-	for i, h := range w.Hosts {
-		if _, err := HostName(h); err != nil {
-			l.add(index(path+".hosts", i), err.Error())
-		}
-	}
-	if w.Zone != "" {
-		if _, err := HostName(w.Zone); err != nil {
-			l.add(path+".zone", err.Error())
-		}
-	}
+	l.checkHosts(path, w)
 	for i, word := range w.Products {
 		if !slices.Contains(ddns.SkipWords(), word) {
 			l.refuse(index(path+".products", i), oneOf(word, ddns.SkipWords()...))
 		}
 	}
+	if err := ddns.CheckWayInName(w.Name); err != nil {
+		l.add(path+".name", err.Error())
+	}
 	if w.Address == "" {
 		l.add(path+".address", "is missing; write where the script host comes from: an address, a prefix, a host name, or self for this home")
 		return
 	}
-	kept := ddns.KeptWayIn{WayIn: ddns.WayIn{Name: w.Name, Hosts: []string{"a.example.com"}}}
-	if err := w.comesFrom(&kept); err != nil {
-		l.add(path+".address", err.Error())
-		return
-	}
+	var kept ddns.KeptWayIn
+	err := w.comesFrom(&kept)
 	for _, p := range kept.Addresses {
-		if err := ddns.Narrow(p); err != nil {
-			l.add(path+".address", err.Error()+"; write the address that the script host shows to the world")
-			return
+		if wide := ddns.Narrow(p); wide != nil {
+			err = fmt.Errorf("%w; write the address that the script host shows to the world", wide)
 		}
 	}
-	kept.Addresses = []netip.Prefix{netip.MustParsePrefix("2001:db8::/64")} // whatever is learnt later
-	if err := kept.Validate(); err != nil {
-		l.add(path+".name", strings.ReplaceAll(err.Error(), "\n", "; "))
+	if err != nil {
+		l.add(path+".address", err.Error())
+	}
+}
+
+// checkHosts holds the hosts of a way in against its zone: one rule is of one.
+func (l *loader) checkHosts(path string, w WayIn) {
+	if len(w.Hosts) == 0 {
+		l.add(path+".hosts", "names no host; list those that the script calls, [api.example.com]")
+	}
+	zone := ""
+	if w.Zone != "" {
+		var err error
+		if zone, err = HostName(w.Zone); err != nil {
+			l.add(path+".zone", err.Error())
+		}
+	}
+	for i, h := range w.Hosts {
+		switch name, err := HostName(h); {
+		case err != nil:
+			l.add(index(path+".hosts", i), err.Error())
+		case zone != "" && !(ddns.Zone{Name: zone}).Owns(name):
+			l.add(index(path+".hosts", i), fmt.Sprintf("%q is not in the zone %s; make one way in for each zone", h, zone))
+		}
 	}
 }
 

@@ -20,6 +20,7 @@ waf:
     - {name: here, hosts: [api.example.com], address: self, products: [securityLevel, bic]}
     - {name: six, hosts: [api.example.com], address: "2001:db8:1:2:3::4"}
     - {name: office, hosts: [api.example.com], address: 198.51.100.128/28}
+    - {name: both, hosts: [api.example.com], address: "198.51.100.7,  2001:db8:1:2:3::4, self"}
 `)
 	c, warnings, err := configs.Load(path, nil)
 	if err != nil || len(warnings) > 0 {
@@ -45,9 +46,23 @@ waf:
 		"here:  → api.example.com, past Under Attack mode and the security level, the browser integrity check (self)",
 		"six: 2001:db8:1:2::/64 → api.example.com, past Under Attack mode and the security level",
 		"office: 198.51.100.128/28 → api.example.com, past Under Attack mode and the security level",
+		"both: 198.51.100.7, 2001:db8:1:2::/64 → api.example.com, past Under Attack mode and the security level (self)",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("ways in (-want +got):\n%s", diff)
+	}
+}
+
+func TestADayIsReadInEveryFormat(t *testing.T) {
+	for name, until := range map[string]string{
+		"c.toml": "[[waf.allow]]\nname = \"backup\"\nhosts = [\"api.example.com\"]\naddress = \"198.51.100.7\"\nuntil = 2026-12-31\n",
+		"c.json": `{"waf": {"allow": [{"name": "backup", "hosts": ["api.example.com"], "address": "198.51.100.7", "until": "2026-12-31"}]}}`,
+		"c.yaml": "waf: {allow: [{name: backup, hosts: [api.example.com], address: 198.51.100.7, until: 2026-12-31}]}\n",
+	} {
+		c, _, err := configs.Load(write(t, name, until), nil)
+		if err != nil || len(c.WAF.Allow) != 1 || c.WAF.Allow[0].Until.Format(time.RFC3339) != "2027-01-01T00:00:00Z" {
+			t.Errorf("%s: %v, %v", name, c.WAF, err)
+		}
 	}
 }
 

@@ -18,6 +18,13 @@
 // stage takes the values before it and returns a new one. Vote, hold, plan and
 // assess are pure: no clock, no network, no log.
 //
+// Beside that line stand:
+//
+//	hops       CNAMEs that leave for a DDNS host                   hop.go, hopwatch.go, unkept.go
+//	migrate    what such CNAMEs would become, and the way back     migrate.go, migrateback.go
+//	way in     the skip rule of a script host, kept right          wayin.go, wayinkeep.go
+//	WAN        what the router says of the line                    wan.go, wanask.go
+//
 // Unknown is a value here. A detection that failed is never "no address", a
 // listing that failed is never "no records", and no path leads from an error
 // to a deletion or a creation. What is remembered (memory.go, remember.go) is what was

@@ -1,6 +1,7 @@
 package ddns
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -59,6 +60,7 @@ type Hop struct {
 	Target  string // the host, complete, lower case
 	Answers []netip.Addr
 	Err     error   // why there is no answer
+	Unheard error   // why one family is unknown, although the other answered
 	Last    HopSeen // what it answered when it last did
 	// Held is what public resolvers still hold of a host that does not answer.
 	Held []HeldAnswer
@@ -107,7 +109,8 @@ func hopTargets(targets []Target, found Found) []string {
 }
 
 // State says where the hop leads, seen from a home with the given addresses;
-// evidence says how that is known.
+// evidence says how that is known. What is known now outweighs what was seen
+// once; a person's word outweighs what resolvers hold.
 func (h Hop) State(home []netip.Addr) (state HopState, evidence string) {
 	is := func(a netip.Addr) bool { return slices.Contains(home, a) }
 	holder := slices.IndexFunc(h.Held, func(a HeldAnswer) bool { return slices.ContainsFunc(a.Addresses, is) })
@@ -116,33 +119,51 @@ func (h Hop) State(home []netip.Addr) (state HopState, evidence string) {
 		return HopHere, fmt.Sprintf("%s answers %s", h.Target, join(h.Answers))
 	case len(h.Answers) > 0 && h.Last.Here && slices.Equal(h.Answers, h.Last.Addresses):
 		return HopHere, fmt.Sprintf("%s still answers %s, which was this home's address at %s", h.Target, join(h.Answers), h.Last.At.UTC().Format(time.RFC3339))
-	case len(h.Answers) > 0:
+	case len(h.Answers) > 0 && h.Unheard == nil:
 		return HopElsewhere, fmt.Sprintf("%s answers %s", h.Target, join(h.Answers))
-	case h.Last.Here || slices.ContainsFunc(h.Last.Addresses, is):
-		return HopHere, fmt.Sprintf("%s is dark, and last answered this home's address, %s, at %s", h.Target, join(h.Last.Addresses), h.Last.At.UTC().Format(time.RFC3339))
 	case holder >= 0:
-		return HopHere, fmt.Sprintf("%s is dark, and %s still holds this home's address, %s", h.Target, hostOf(h.Held[holder].Resolver), join(h.Held[holder].Addresses))
+		return HopHere, fmt.Sprintf("%s %s, and %s still holds this home's address, %s", h.Target, h.silence(), hostOf(h.Held[holder].Resolver), join(h.Held[holder].Addresses))
+	case (h.Last.Here || slices.ContainsFunc(h.Last.Addresses, is)) && !h.heldOtherwise():
+		return HopHere, fmt.Sprintf("%s %s, and last answered this home's address, %s, at %s", h.Target, h.silence(), join(h.Last.Addresses), h.Last.At.UTC().Format(time.RFC3339))
 	case h.Word:
-		return HopHere, fmt.Sprintf("%s is dark, and you say that it is this home", h.Target)
+		return HopHere, fmt.Sprintf("%s %s, and you say that it is this home", h.Target, h.silence())
 	case len(h.Held) > 0:
-		return HopElsewhere, fmt.Sprintf("%s is dark, and %s still holds %s", h.Target, hostOf(h.Held[0].Resolver), join(h.Held[0].Addresses))
-	case h.Err == nil:
+		return HopElsewhere, fmt.Sprintf("%s %s, and %s still holds %s", h.Target, h.silence(), hostOf(h.Held[0].Resolver), join(h.Held[0].Addresses))
+	case h.Err == nil && h.Unheard == nil:
 		return HopDark, "the host it leads to was not asked yet"
 	default:
-		return HopDark, fmt.Sprintf("%s does not answer (%v)", h.Target, h.Err)
+		return HopDark, fmt.Sprintf("%s does not answer (%v)", h.Target, cmp.Or(h.Err, h.Unheard))
 	}
+}
+
+// silence says how far the host is silent.
+func (h Hop) silence() string {
+	if h.Unheard != nil {
+		return "does not answer in full"
+	}
+	return "is dark"
+}
+
+// heldOtherwise reports whether resolvers hold what the host did not answer
+// when it was last asked: it moved since.
+func (h Hop) heldOtherwise() bool {
+	return slices.ContainsFunc(h.Held, func(a HeldAnswer) bool {
+		return !slices.ContainsFunc(a.Addresses, func(x netip.Addr) bool { return slices.Contains(h.Last.Addresses, x) })
+	})
 }
 
 // Addresses are the best that is known of where the hop leads: what it
 // answers, else what is still held of it, else what it last answered.
 func (h Hop) Addresses() []netip.Addr {
 	switch {
-	case len(h.Answers) > 0:
+	case len(h.Answers) > 0 && h.Unheard == nil:
 		return h.Answers
 	case len(h.Held) > 0:
 		return h.Held[0].Addresses
-	default:
+	case len(h.Last.Addresses) > 0:
 		return h.Last.Addresses
+	default:
+		return h.Answers
 	}
 }
 

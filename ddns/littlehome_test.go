@@ -28,6 +28,10 @@ type littleHome struct {
 	offset  time.Duration // how far the wall clock was set away
 	shown   []netip.Addr  // what the nameservers show; nil: what the records hold
 	reports []ddns.Round
+	hops    map[string][]netip.Addr // what DDNS hosts answer; those that are not in it are silent
+	hangs   bool                    // the resolver does not answer at all
+	held    []netip.Addr            // what public resolvers hold of any host
+	lookups int                     // questions about DDNS hosts
 
 	turnEvery time.Duration // of the loop; zero leaves its own
 }
@@ -134,11 +138,30 @@ func (h *littleHome) Ask(_ context.Context, server, _, _ string) (ddns.Answer, e
 }
 
 func (h *littleHome) AskDoH(context.Context, string, string, string) (ddns.Answer, error) {
-	return ddns.Answer{}, errors.New("nobody")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.held) == 0 {
+		return ddns.Answer{}, errors.New("nobody")
+	}
+	return ddns.Answer{Addresses: h.held}, nil
 }
 
-func (h *littleHome) Lookup(context.Context, ddns.Family, string) ([]netip.Addr, error) {
-	return nil, nil
+func (h *littleHome) Lookup(ctx context.Context, f ddns.Family, host string) ([]netip.Addr, error) {
+	h.mu.Lock()
+	h.lookups++
+	answer, known := h.hops[host]
+	hangs, line := h.hangs, h.line
+	h.mu.Unlock()
+	switch {
+	case line != nil:
+		return nil, line
+	case hangs || !known:
+		<-ctx.Done()
+		return nil, ctx.Err()
+	case f == ddns.IPv6:
+		return nil, nil
+	}
+	return answer, nil
 }
 
 func (h *littleHome) runner() *ddns.Runner {

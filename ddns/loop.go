@@ -82,6 +82,7 @@ const (
 	idle     job = iota
 	rounding     // a whole round
 	proving      // only the proof of the last one
+	watching     // the hosts of hops are asked whether they answer
 )
 
 // turning is the state of a running loop.
@@ -92,10 +93,12 @@ type turning struct {
 	last     Round
 	pace     pace
 	job      job
-	cut      context.CancelFunc // ends the proof that runs, or is part of the round that runs
+	cut      context.CancelFunc // ends the proof or the watching that runs, or the proof of the round that runs
 	wanted   Trigger            // a round to start once nothing runs; "" is none
 	roundDue time.Time          // by the monotonic clock
 	proofDue time.Time
+	hops     []string  // hosts to watch
+	hopsDue  time.Time // when they are asked
 	changed  time.Time // when a round last wrote
 	nextWall time.Time // roundDue by the wall clock, for people
 	timer    *time.Timer
@@ -108,6 +111,7 @@ type turning struct {
 type ended struct {
 	round Round
 	past  Past
+	look  bool // a round should follow
 }
 
 // clockStep is how far the wall clock may run away from the monotonic one in
@@ -128,9 +132,7 @@ func (l *Loop) Run(ctx context.Context, s Settings, past Past) Past {
 		select {
 		case <-ctx.Done():
 			if t.job != idle {
-				e := <-t.done
-				l.Report(e.round, e.past)
-				t.past = e.past
+				l.end(t, <-t.done)
 			}
 			return t.past
 		case trigger := <-l.wake:
@@ -142,8 +144,7 @@ func (l *Loop) Run(ctx context.Context, s Settings, past Past) Past {
 		case <-t.timer.C:
 			t.fire(ctx)
 		case e := <-t.done:
-			t.finish(e, l.Clock())
-			l.Report(e.round, e.past)
+			l.end(t, e)
 		case <-turn.C:
 			l.Turn()
 			t.watchClock(l.Clock())
@@ -151,8 +152,18 @@ func (l *Loop) Run(ctx context.Context, s Settings, past Past) Past {
 	}
 }
 
+// end takes in a job that ended, and reports it. What watching saw is told by
+// the round that follows.
+func (l *Loop) end(t *turning, e ended) {
+	watched := t.job == watching
+	t.finish(e, l.Clock())
+	if !watched {
+		l.Report(e.round, e.past)
+	}
+}
+
 // takeUp starts the round that is wanted, with new settings if there are any.
-// A newer round ends the proof of the one before it.
+// A newer round ends the proof of the one before it, and the watching.
 func (t *turning) takeUp(ctx context.Context) {
 	switch {
 	case t.wanted == "":
@@ -166,30 +177,43 @@ func (t *turning) takeUp(ctx context.Context) {
 	}
 	trigger, runner, past := t.wanted, t.settings.Runner, t.past
 	t.wanted = ""
-	t.start(ctx, rounding, func(patience context.Context) (Round, Past) { return runner.round(ctx, patience, trigger, past) })
+	t.start(ctx, rounding, func(patience context.Context) ended {
+		round, past := runner.RoundUntil(ctx, patience, trigger, past)
+		return ended{round: round, past: past}
+	})
 }
 
 // start runs a job beside the loop. Run waits for it through done.
-func (t *turning) start(ctx context.Context, j job, work func(patience context.Context) (Round, Past)) {
+func (t *turning) start(ctx context.Context, j job, work func(patience context.Context) ended) {
 	patience, cut := context.WithCancel(ctx)
 	t.job, t.cut = j, cut
 	go func() { // ends with the job
 		defer cut()
-		round, past := work(patience)
-		t.done <- ended{round, past}
+		t.done <- work(patience)
 	}()
 	t.arm()
 }
 
 // fire is what happens when the wait is over: the next round, or only another
-// look at what was not yet seen. A proof never holds up a round.
+// look at what was not yet seen, or at the hops. Neither holds up a round.
 func (t *turning) fire(ctx context.Context) {
+	now := time.Now()
+	runner, last, past, hops := t.settings.Runner, t.last, t.past, t.hops
 	switch {
-	case t.job != rounding && !time.Now().Before(t.roundDue):
+	case t.job == rounding:
+	case !now.Before(t.roundDue):
 		t.wanted = BySchedule
-	case t.job == idle && t.unseen():
-		runner, last, past := t.settings.Runner, t.last, t.past
-		t.start(ctx, proving, func(patience context.Context) (Round, Past) { return runner.Prove(patience, last, past) })
+	case t.job != idle:
+	case t.unseen() && !now.Before(t.proofDue):
+		t.start(ctx, proving, func(patience context.Context) ended {
+			round, past := runner.Prove(patience, last, past)
+			return ended{round: round, past: past}
+		})
+	case len(t.hops) > 0 && !now.Before(t.hopsDue):
+		t.start(ctx, watching, func(patience context.Context) ended {
+			past, look := runner.WatchHops(patience, hops, last, past)
+			return ended{round: last, past: past, look: look}
+		})
 	}
 }
 
@@ -202,7 +226,8 @@ func (t *turning) unseen() bool {
 func (t *turning) finish(e ended, wall time.Time) {
 	now := time.Now()
 	t.last, t.past = e.round, e.past
-	if t.job == rounding {
+	switch t.job {
+	case rounding:
 		var wait time.Duration
 		if t.pace, wait = t.pace.after(e.round); wait == 0 {
 			wait = t.settings.wait(wall)
@@ -211,20 +236,33 @@ func (t *turning) finish(e ended, wall time.Time) {
 		if changedAny(e.round) {
 			t.changed = now
 		}
+		t.proofDue, t.hops = now.Add(paceProof), t.settings.Runner.watched(e.round)
+		t.hopsDue = now.Add(hopsWait(t.hops, e.past.Memory.Hops))
+	case proving:
+		t.proofDue = now.Add(paceProof)
+	case watching:
+		t.hopsDue = now.Add(hopsWait(t.hops, e.past.Memory.Hops))
+		if e.look && t.wanted == "" {
+			t.wanted = ByEvent
+		}
+	case idle:
 	}
-	t.job, t.proofDue = idle, now.Add(paceProof)
+	t.job = idle
 	t.arm()
 }
 
 // arm sets the timer to what is due next.
 func (t *turning) arm() {
+	if t.job == rounding {
+		t.timer.Stop()
+		return
+	}
 	due := t.roundDue
 	if t.job == idle && t.unseen() && t.proofDue.Before(due) {
 		due = t.proofDue
 	}
-	if t.job == rounding {
-		t.timer.Stop()
-		return
+	if t.job == idle && len(t.hops) > 0 && t.hopsDue.Before(due) {
+		due = t.hopsDue
 	}
 	t.timer.Reset(time.Until(due))
 }

@@ -64,8 +64,9 @@ type HopSeen struct {
 	Here      bool // that was this home's address at the time
 	At        time.Time
 	Asked     time.Time // when it was last asked, answer or not
-	Silent    int       // rounds since in which it did not answer, one after the other
+	Silent    int       // times since that it did not answer, one after the other
 	Since     time.Time // the first of them
+	Dark      bool      // a round whose sources agreed found it silent, and said so
 }
 
 // Refusal is a change that Cloudflare refused. The same change is left out

@@ -193,7 +193,7 @@ func FirstToTry(aliases []Alias, movable func(name string) bool) (name, why stri
 	first := slices.MinFunc(candidates, func(a, b Alias) int {
 		return cmp.Or(cmp.Compare(visited(a, followed), visited(b, followed)), strings.Compare(a.Record.Name, b.Record.Name))
 	})
-	why = "the first by name"
+	why = "the fewest visitors, by its name"
 	if !first.Record.Proxied {
 		why = "it is DNS only, so nothing but its address changes"
 	}
@@ -209,7 +209,7 @@ func visited(a Alias, followed map[string]int) int {
 	n := 10 * min(followed[a.Record.Name], 9)
 	switch {
 	case a.Record.Name == a.Zone.Name:
-		n += 8
+		n += 100
 	case strings.HasPrefix(a.Record.Name, "www."), strings.HasPrefix(a.Record.Name, "*."):
 		n += 4
 	}

@@ -100,6 +100,7 @@ func TestStatesOfAHop(t *testing.T) {
 	held := func(a netip.Addr) []ddns.HeldAnswer {
 		return []ddns.HeldAnswer{{Resolver: "https://dns.google/dns-query", Addresses: []netip.Addr{a}}}
 	}
+	errDark := fmt.Errorf("server misbehaving")
 	for _, row := range []struct {
 		name  string
 		hop   ddns.Hop
@@ -111,6 +112,13 @@ func TestStatesOfAHop(t *testing.T) {
 		{"it still answers where the home was", ddns.Hop{Answers: []netip.Addr{old}, Last: ddns.HopSeen{Addresses: []netip.Addr{old}, Here: true}}, ddns.HopHere, "still answers"},
 		{"it is dark and a resolver holds the home", ddns.Hop{Held: held(homeA)}, ddns.HopHere, "dns.google still holds"},
 		{"it is dark and a resolver holds another", ddns.Hop{Held: held(old)}, ddns.HopElsewhere, "still holds"},
+		{"it is dark and last answered the home", ddns.Hop{Err: errDark, Last: ddns.HopSeen{Addresses: []netip.Addr{homeA}}}, ddns.HopHere, "last answered this home's"},
+		{"it is dark, and resolvers hold what it last answered", ddns.Hop{Err: errDark, Held: held(old), Last: ddns.HopSeen{Addresses: []netip.Addr{old}, Here: true}}, ddns.HopHere, "last answered this home's"},
+		{"it was the home once, and resolvers hold another address since", ddns.Hop{Err: errDark, Held: held(netip.MustParseAddr(stranger)), Last: ddns.HopSeen{Addresses: []netip.Addr{homeA}, Here: true}}, ddns.HopElsewhere, "still holds"},
+		{"one family answers the home, the other nothing", ddns.Hop{Answers: []netip.Addr{homeA}, Unheard: errDark}, ddns.HopHere, "answers 45.67.89.10"},
+		{"one family answers another address, and the other cannot be asked", ddns.Hop{Answers: []netip.Addr{old}, Unheard: errDark}, ddns.HopDark, "misbehaving"},
+		{"one family is unknown, and a person says that it is here", ddns.Hop{Answers: []netip.Addr{old}, Unheard: errDark, Word: true}, ddns.HopHere, "does not answer in full, and you say"},
+		{"one family answers another address, and both were the home", ddns.Hop{Answers: []netip.Addr{old}, Unheard: errDark, Last: ddns.HopSeen{Addresses: []netip.Addr{homeA, old}, Here: true}}, ddns.HopHere, "last answered"},
 		{"it is dark and a person says that it is here", ddns.Hop{Word: true}, ddns.HopHere, "you say"},
 		{"a person's word does not outweigh an answer", ddns.Hop{Word: true, Answers: []netip.Addr{old}}, ddns.HopElsewhere, "answers"},
 		{"it is dark and nobody knows", ddns.Hop{Err: fmt.Errorf("server misbehaving")}, ddns.HopDark, "server misbehaving"},
@@ -136,6 +144,10 @@ func TestTheFirstToTry(t *testing.T) {
 	aliases[1].Record.Proxied = false
 	if name, why := ddns.FirstToTry(aliases, all); name != aliases[1].Record.Name || !strings.Contains(why, "DNS only") {
 		t.Errorf("%s (%s)", name, why)
+	}
+	apex := ddns.Aliases([]ddns.ZoneFacts{zoneOfCNAMEs("example.com", "example.com x.duckdns.org", "www.example.com x.duckdns.org", "z.example.com www.example.com")})
+	if name, why := ddns.FirstToTry(apex, all); name != "www.example.com" {
+		t.Errorf("%s (%s): an apex is an odd beginning", name, why)
 	}
 	if name, _ := ddns.FirstToTry(aliases[:1], all); name != "" {
 		t.Errorf("of one there is no first, and it is %s", name)
@@ -176,7 +188,10 @@ func TestTheWayBack(t *testing.T) {
 		{"somebody pointed it elsewhere", at(cname("y.example.net")), ddns.BackSkip, "CNAME y.example.net", nil},
 		{"somebody gave it another address", at(a(stranger)), ddns.BackSkip, "A " + stranger, nil},
 		{"somebody added an address to ours", at(a("45.67.89.10"), a(stranger)), ddns.BackSkip, stranger, nil},
-		{"somebody added a text", at(a("45.67.89.10"), ddns.Record{Type: "TXT", Content: "x"}), ddns.BackSkip, "TXT", nil},
+		{"mail and text beside it stay", at(a("45.67.89.10"), ddns.Record{Type: "TXT", Content: "x"}, ddns.Record{Type: "MX", Content: "mx.example.net"}), ddns.BackReturn, "comes back", []string{"delete A", "create CNAME"}},
+		{"only mail and text are left", at(ddns.Record{Type: "TXT", Content: "x"}), ddns.BackSkip, "deleted", nil},
+		{"somebody made a zone of it", at(ddns.Record{Type: "NS", Content: "ns.example.net"}), ddns.BackSkip, "NS ns.example.net", nil},
+		{"a comment that somebody wrote since is shown", at(ddns.Record{Type: "A", Content: "45.67.89.10", Comment: "new"}), ddns.BackReturn, `the comment "new"`, []string{"delete A", "create CNAME"}},
 		{"somebody deleted it", at(), ddns.BackSkip, "deleted", nil},
 		{"somebody wants it left alone", at(ddns.Record{Type: "A", Content: "45.67.89.10", Comment: "cfddns:off"}), ddns.BackSkip, "cfddns:off", nil},
 		{"it was pointed at the kept name", at(pointed), ddns.BackReturn, "pointed back", []string{"update CNAME"}},

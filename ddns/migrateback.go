@@ -32,7 +32,9 @@ type Back struct {
 // PlanBack compares records as they stood before a migration with what stands
 // now. A name goes back only if it holds what the migration put there: home
 // addresses, or the name that its CNAME was pointed at (via, "" if none). What
-// anybody else changed since is left so. It is pure.
+// anybody else changed since is left so; but how an address of the home is
+// proxied, cached and commented goes with it, since whoever kept the name may
+// have set that. It is pure.
 func PlanBack(before []Record, found Found, ours func(netip.Addr) bool, via string) []Back {
 	backs := make([]Back, len(before))
 	for i, r := range before {
@@ -53,8 +55,10 @@ func planBack(r Record, found Found, ours func(netip.Addr) bool, via string) Bac
 	}
 	t := Target{Name: r.Name, Shown: r.Name, Type: r.Type}
 	var gone []Change
+	lost := ""
 	for _, now := range z.at(r.Name) {
 		switch {
+		case !excludes(now.Type):
 		case now.Type == r.Type && sameButID(now, r):
 			b.State, b.Why = BackStands, "it stands as it stood before"
 			return b
@@ -67,6 +71,9 @@ func planBack(r Record, found Found, ours func(netip.Addr) bool, via string) Bac
 			b.Changes = []Change{{Op: Update, Zone: z.Zone, Target: t, Before: &now, After: &r, Patch: patch, Why: b.Why}}
 			return b
 		case now.Address().IsValid() && ours(now.Address()):
+			if now.Comment != r.Comment {
+				lost = fmt.Sprintf("; the comment %q, written since, goes", now.Comment)
+			}
 			gone = append(gone, Change{Op: Delete, Zone: z.Zone, Target: t, Before: &now, Why: "makes room for the CNAME"})
 		default:
 			b.Why = fmt.Sprintf("somebody changed it since: %s %s stands there", now.Type, now.Content)
@@ -79,9 +86,16 @@ func planBack(r Record, found Found, ours func(netip.Addr) bool, via string) Bac
 	}
 	after := r
 	after.ID = ""
-	b.State, b.Why = BackReturn, "the CNAME to "+pointsTo(r)+" comes back"
+	b.State, b.Why = BackReturn, "the CNAME to "+pointsTo(r)+" comes back"+lost
 	b.Changes = append(gone, Change{Op: Create, Zone: z.Zone, Target: t, After: &after, Why: b.Why})
 	return b
+}
+
+// excludes reports whether a record of the type cannot stand beside a CNAME.
+// MX, TXT and the like can, since Cloudflare flattens.
+// https://developers.cloudflare.com/dns/cname-flattening/
+func excludes(kind string) bool {
+	return slices.Contains([]string{"A", "AAAA", "CNAME", "NS"}, kind)
 }
 
 // sameButID reports whether two records are one and the same but for when and

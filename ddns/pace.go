@@ -33,6 +33,12 @@ const (
 	// paceProof is the wait between questions about what was not yet seen, for proofLongest.
 	paceProof    = 15 * time.Second
 	proofLongest = 5 * time.Minute
+	// paceHops is the wait between two questions to the watched hosts, paceHopEach
+	// for each of them where there are many, and paceHopAgain that until one that
+	// was silent is asked again.
+	paceHops     = 2 * time.Minute
+	paceHopEach  = 12 * time.Second
+	paceHopAgain = darkLeast
 	// retryAfterMost is the longest Retry-After that is obeyed.
 	retryAfterMost = 10 * time.Minute
 )

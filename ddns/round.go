@@ -107,19 +107,15 @@ type Runner struct {
 }
 
 // Round runs all stages, in order. Each takes the values before it and returns
-// a new one; none calls back, and none but apply changes anything outside.
+// a new one; none calls back, and none but apply and keepWaysIn changes
+// anything outside.
 func (r *Runner) Round(ctx context.Context, trigger Trigger, past Past) (Round, Past) {
-	return r.round(ctx, ctx, trigger, past)
+	return r.RoundUntil(ctx, ctx, trigger, past)
 }
 
-// RoundUntil is Round with a context of its own for the proof: when that ends
-// the round goes on without it.
+// RoundUntil is Round with a context of its own for the proof, which a newer
+// change may end: the round then goes on without it.
 func (r *Runner) RoundUntil(ctx, patience context.Context, trigger Trigger, past Past) (Round, Past) {
-	return r.round(ctx, patience, trigger, past)
-}
-
-// round is Round with a context of its own for the proof, which a newer change ends.
-func (r *Runner) round(ctx, patience context.Context, trigger Trigger, past Past) (Round, Past) {
 	now, began, calls := r.Clock(), time.Now(), r.Calls()
 	round := Round{ID: fmt.Sprintf("%x", now.UnixNano()), Started: now, Trigger: trigger, Dry: r.Dry}
 
@@ -177,7 +173,9 @@ func (r *Runner) observeAndLook(asking, looking context.Context, trigger Trigger
 	working.Go(func() {
 		s.found = Look(looking, r.API, r.names(), past.Facts, r.Recheck, now)
 		close(looked)
-		s.hops, s.answered = r.AskHops(looking, hopTargets(r.Targets, s.found), past.Memory.Hops, now)
+		brief, cancel := context.WithTimeout(looking, hopsPatience)
+		defer cancel()
+		s.hops, s.answered = r.AskHops(brief, hopTargets(r.Targets, s.found), past.Memory.Hops, now)
 	})
 	if !r.Assume.IsValid() {
 		s.wan = r.askWAN(looking, trigger, past, now)

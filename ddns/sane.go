@@ -119,3 +119,10 @@ func Sane(a netip.Addr, family Family) error {
 	}
 	return nil
 }
+
+// Documentation reports an address that examples use (RFC 5737, RFC 3849).
+// Nobody has it, so that rehearsing with it, or a rule for it, harms nobody.
+func Documentation(a netip.Addr) bool {
+	in, ok := errors.AsType[*Insane](Sane(a, FamilyOf(a)))
+	return ok && in.Is == "for documentation"
+}

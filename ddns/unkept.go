@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
 // beside says what is wrong with names that no target keeps: hops whose host
@@ -15,15 +14,15 @@ func (r *Runner) beside(round Round, m Memory) []Condition {
 	if !r.Watch {
 		return nil
 	}
-	return append(darkHops(hopsIn(round.Found), m.Hops, round.Started), r.unkept(round, m)...)
+	return append(darkHops(hopsIn(round.Found), m.Hops), r.unkept(round, m)...)
 }
 
 // darkHops says which DDNS hosts are silent, and whose visitors that stops.
 // https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors/error-1016/
-func darkHops(hops map[string][]string, seen map[string]HopSeen, now time.Time) (raised []Condition) {
+func darkHops(hops map[string][]string, seen map[string]HopSeen) (raised []Condition) {
 	for _, host := range slices.Sorted(maps.Keys(hops)) {
 		last := seen[host]
-		if last.Silent < darkAfter || now.Sub(last.Since) < darkLeast {
+		if !last.Dark {
 			continue
 		}
 		service, _ := DDNSService(host)

@@ -2,7 +2,9 @@ package ddns
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -166,7 +168,7 @@ func (w WAN) explain(v Verdict, by string) string {
 
 // explainSilence says what is known where no witness names an address.
 func (w WAN) explainSilence() string {
-	var words, reasons []string
+	var words, reasons, silent []string
 	for _, f := range w.Findings {
 		switch {
 		case f.Hop && carrierRange.Contains(f.Address):
@@ -174,18 +176,34 @@ func (w WAN) explainSilence() string {
 		case f.Hop:
 		case f.Empty:
 			words = append(words, f.By+" answers and names no address, as without a line or behind CGNAT")
+		case f.Err != nil && unanswered(f.Err):
+			silent = append(silent, f.By)
 		case f.Err != nil:
 			reasons = append(reasons, f.By+": "+f.Err.Error())
 		}
 	}
-	if len(words) == 0 {
-		words = reasons
+	slices.Sort(words)
+	slices.Sort(reasons)
+	slices.Sort(silent)
+	silent = slices.CompactFunc(silent, func(next, before string) bool { return strings.HasPrefix(next, before+":") }) // another port of the same
+	if len(silent) > 0 {
+		reasons = append(reasons, "no answer from "+strings.Join(silent, ", "))
 	}
-	if len(words) == 0 {
+	switch {
+	case len(words) > 0:
+		return strings.Join(words, "; ")
+	case len(reasons) > 0:
+		return strings.Join(reasons, "; ")
+	default:
 		return "no witness was asked"
 	}
-	slices.Sort(words)
-	return strings.Join(words, "; ")
+}
+
+// unanswered reports whether an error is silence: most routers answer one
+// protocol, or none, and how they do not answer the others is of no interest.
+func unanswered(err error) bool {
+	var network *net.OpError
+	return errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 // answered reports whether any witness but a hop did.

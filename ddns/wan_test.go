@@ -1,7 +1,10 @@
 package ddns
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -43,11 +46,18 @@ func TestJudgeWAN(t *testing.T) {
 		{"an empty answer and a hop of the range are a hint, no finding", agreed, []WANFinding{empty, hop}, NATUnknown, "hop 3 on the way out is 100.64.1.1"},
 		{"a hop alone holds nothing", agreed, []WANFinding{hop}, NATUnknown, "CGNAT"},
 		{"a silent router tells nothing", agreed, []WANFinding{silent}, NATUnknown, "nat-pmp: no answer"},
+		{"how a router keeps silent is not told", agreed, []WANFinding{
+			{By: "upnp at 192.168.1.1:49000", Err: &net.OpError{Op: "dial", Net: "tcp4", Err: errors.New("connection refused")}},
+			{By: "nat-pmp at 192.168.1.1", Err: fmt.Errorf("no answer within 1s: %w", context.DeadlineExceeded)},
+			{By: "upnp at 192.168.1.1", Err: fmt.Errorf("x: %w", &net.OpError{Op: "read", Net: "udp4", Err: errors.New("connection refused")})},
+		}, NATUnknown, "no answer from nat-pmp at 192.168.1.1, upnp at 192.168.1.1\x00"},
+		{"what it answers amiss is", agreed, []WANFinding{{By: "upnp at 192.168.1.1", Err: errors.New("606 not authorized")}, {By: "nat-pmp at 192.168.1.1", Err: context.Canceled}},
+			NATUnknown, "upnp at 192.168.1.1: 606 not authorized; no answer from nat-pmp at 192.168.1.1\x00"},
 		{"nobody was asked", agreed, nil, NATUnknown, "no witness was asked"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := JudgeWAN(c.verdict, c.findings)
-			if w.NAT != c.nat || !strings.Contains(w.Why, c.says) {
+			if w.NAT != c.nat || !strings.Contains(w.Why+"\x00", c.says) {
 				t.Errorf("%q (%s), want %q that says %q", w.NAT, w.Why, c.nat, c.says)
 			}
 			if c.nat.Shared() != (len(w.assess(true)) == 1 && w.assess(true)[0].Code == CodeCGNAT) {

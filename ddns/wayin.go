@@ -95,14 +95,22 @@ func wayInName(name string) bool {
 	return name != "" && len(name) <= 32 && strings.Trim(name, "-") == name && strings.IndexFunc(name, func(r rune) bool { return !plain(r) }) < 0
 }
 
+// CheckWayInName says what is wrong with the name of a way in; nil if nothing is.
+func CheckWayInName(name string) error {
+	if wayInName(name) {
+		return nil
+	}
+	return fmt.Errorf("%q is no name of a way in: write up to 32 lower-case letters, digits and hyphens", name)
+}
+
 // longestExpression is the most that Cloudflare takes.
 const longestExpression = 4096
 
 // Validate says what is wrong with a way in; nil if it can be made a rule.
 func (w WayIn) Validate() error {
 	var wrong []error
-	if !wayInName(w.Name) {
-		wrong = append(wrong, fmt.Errorf("%q is no name of a way in: write up to 32 lower-case letters, digits and hyphens", w.Name))
+	if err := CheckWayInName(w.Name); err != nil {
+		wrong = append(wrong, err)
 	}
 	if len(w.Hosts) == 0 {
 		wrong = append(wrong, errors.New("it names no host: a way in is for the hosts that the script calls, and no others"))
@@ -142,17 +150,10 @@ func Narrow(p netip.Prefix) error {
 	if least := map[bool]int{true: 24, false: 48}[a.Is4()]; p.Bits() < least {
 		return fmt.Errorf("%s is too wide for a way in: a /%d is the most, the one address is best", p, least)
 	}
-	if err := Sane(a, FamilyOf(a)); err != nil && !documentation(a) {
+	if err := Sane(a, FamilyOf(a)); err != nil && !Documentation(a) {
 		return fmt.Errorf("%w: whoever shares it would come in as well, or nobody would", err)
 	}
 	return nil
-}
-
-// documentation reports an address that examples use (RFC 5737, RFC 3849):
-// nobody has it, so that a rule for it harms nobody.
-func documentation(a netip.Addr) bool {
-	in, ok := errors.AsType[*Insane](Sane(a, FamilyOf(a)))
-	return ok && in.Is == "for documentation"
 }
 
 // Admit returns the prefix by which an address is let in: IPv4 as it is, IPv6

@@ -177,6 +177,7 @@ func TestPlanningAWayIn(t *testing.T) {
 		{"its ref was lost", []Rule{with(func(r *Rule) { r.Ref = "0123" })}, nil, []string{"edit: its mark was changed"}},
 		{"its description was changed", []Rule{with(func(r *Rule) { r.Description = "my script" })}, nil, []string{"edit: its mark was changed"}},
 		{"it stands there twice", []Rule{mine, with(func(r *Rule) { r.ID = "twice"; r.Ref = "x" })}, nil, []string{"delete twice: a second rule"}},
+		{"it stands there twice, and the first is disabled", []Rule{with(func(r *Rule) { r.ID, r.Ref, r.Enabled = "idle", "x", false }), mine}, nil, []string{"delete idle: a second rule"}},
 		{"it was disabled, and a person asks", []Rule{with(func(r *Rule) { r.Enabled = false })}, func(w *WayIn) { w.Insist = true }, []string{"edit: it was disabled"}},
 		{"its time is over", append([]Rule{mine}, userRules(1)...), func(w *WayIn) { w.Until = wayInNow }, []string{"delete ours: its time was over on 2026-11-24T03:00:00Z"}},
 		{"its time is over and it is gone", userRules(5), func(w *WayIn) { w.Until = wayInNow }, nil},

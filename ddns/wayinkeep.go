@@ -1,7 +1,10 @@
 package ddns
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -29,12 +32,16 @@ type KeptWayIn struct {
 	From string // a host name that is resolved in every round; empty: none
 }
 
-// WayInSeen is what is remembered of a way in: what was last confirmed.
+// WayInSeen is what is remembered of a way in: what was last confirmed or, with
+// a State, what only a person can mend.
 type WayInSeen struct {
 	Zone      Zone
-	Wanted    string         // the rule, in one line
-	Addresses []netip.Prefix `json:",omitempty"`
-	At        time.Time      // when it was last seen to stand
+	Wanted    string         // a digest of the rule: it may hold a secret
+	Addresses []netip.Prefix `json:",omitempty"` // last seen in the rule
+	At        time.Time      // when the rules were last read; zero: they must be
+	State     TargetState    `json:",omitempty"` // refused or held; "": it stands
+	Why       string         `json:",omitempty"`
+	Hint      string         `json:",omitempty"`
 }
 
 // WayInOutcome is how a way in stands after a round, or after somebody asked
@@ -112,6 +119,12 @@ func settled(ctx context.Context, api RuleAPI, zone Zone, plan func(RuleSet) ([]
 	return set, nil
 }
 
+// NotLetIn is the outcome of a way in that an error ended before its rules were
+// read.
+func NotLetIn(name, zone string, err error) WayInOutcome {
+	return WayInOutcome{Name: name, Zone: zone}.failed(err)
+}
+
 // failed is the outcome of an error. What stood before still stands.
 func (o WayInOutcome) failed(err error) WayInOutcome {
 	o.State, o.Why, o.Hint, o.Err = Unreached, err.Error(), HintOf(err), err
@@ -121,7 +134,7 @@ func (o WayInOutcome) failed(err error) WayInOutcome {
 	default:
 	}
 	switch {
-	case errors.Is(err, errNoAddressYet):
+	case errors.Is(err, ErrNoAddress):
 		o.State = Held
 	case errors.Is(err, ErrWayInOff):
 		o.State, o.Hint = Held, fmt.Sprintf("enable it there, or let the host in again with: cfddns waf allow %s …", o.Name)
@@ -148,10 +161,7 @@ func (r *Runner) keepWaysIn(ctx context.Context, round Round, m Memory, now time
 	outcomes := make([]WayInOutcome, 0, len(r.WaysIn))
 	for _, kept := range r.WaysIn {
 		o, s := r.keepWayIn(ctx, kept, m.WaysIn[kept.Name], round, surroundings{zones, rules})
-		outcomes = append(outcomes, o)
-		if s.Zone.ID != "" {
-			seen[kept.Name] = s
-		}
+		outcomes, seen[kept.Name] = append(outcomes, o), s
 	}
 	if !r.Dry {
 		m.WaysIn = seen
@@ -202,29 +212,32 @@ func (r *Runner) keepWayIn(ctx context.Context, kept KeptWayIn, seen WayInSeen, 
 	if err != nil {
 		return o.failed(err), seen
 	}
-	if w, ok := from.fill(kept.WayIn, seen.Addresses); ok && seen.Wanted == wanted(w, now) && r.fresh(seen.At, now) {
-		o.State, o.Addresses = Right, w.Addresses
-		return o, seen
+	sketch, known := from.fill(kept.WayIn, seen.Addresses)
+	if r.stillSo(seen, sketch, known, round) {
+		return o.asSeen(seen, sketch), seen
 	}
 	zone, err := kept.zone(seen.Zone, at.zones)
-	if err == nil && !kept.Over(now) {
-		err = r.refuseShared(ctx, kept, round)
-	}
 	if err != nil {
-		return o.failed(err), seen
+		o = o.failed(err)
+		return o, seen.after(o, wanted(sketch, now), now)
+	}
+	seen.Zone = zone
+	if !kept.Over(now) {
+		if err := r.refuseShared(ctx, kept, round); err != nil {
+			return o.failed(err), seen
+		}
 	}
 	var complete WayIn
 	o = changeRules(ctx, at.rules, zone, kept.Name, r.Dry, func(set RuleSet) ([]RuleChange, error) {
 		w, ok := from.fill(kept.WayIn, standing(set, kept.Name))
 		if complete = w; !ok && !w.Over(now) {
-			return nil, errNoAddressYet
+			return nil, ErrNoAddress
 		}
 		return PlanWayIn(set, zone, w, now)
 	})
 	o.Addresses = complete.Addresses
 	if !o.right() {
-		seen.At = time.Time{} // whatever was tried may be done all the same: it is read before it is believed
-		return o, seen
+		return o, seen.after(o, wanted(sketch, now), now)
 	}
 	if complete.Over(now) {
 		o.Why = "its time is over"
@@ -232,20 +245,56 @@ func (r *Runner) keepWayIn(ctx context.Context, kept KeptWayIn, seen WayInSeen, 
 	return o, WayInSeen{Zone: zone, Wanted: wanted(complete, now), Addresses: complete.Addresses, At: now}
 }
 
-var errNoAddressYet = errors.New("the address that it shall let in is not agreed on; what stands stays")
+// stillSo reports whether the rules need not be read: what is wanted was
+// confirmed within the recheck, or was refused in a way that only a person can
+// mend. A person who asks for a round may have done so.
+func (r *Runner) stillSo(seen WayInSeen, w WayIn, known bool, round Round) bool {
+	switch {
+	case !r.fresh(seen.At, round.Started) || seen.Wanted != wanted(w, round.Started):
+		return false
+	case seen.State != "":
+		return round.Trigger == BySchedule
+	default:
+		return known || w.Over(round.Started)
+	}
+}
+
+// asSeen is the outcome that is remembered.
+func (o WayInOutcome) asSeen(seen WayInSeen, w WayIn) WayInOutcome {
+	o.State, o.Why, o.Hint, o.Addresses = cmp.Or(seen.State, Right), seen.Why, seen.Hint, w.Addresses
+	if o.State == Held {
+		o.Err, o.Addresses = ErrWayInOff, nil
+	}
+	return o
+}
+
+// after is what is remembered of a way in that is not right. Whatever was tried
+// may be done all the same, and is read before it is believed; what a person
+// must mend is not tried again in every round.
+func (s WayInSeen) after(o WayInOutcome, wanted string, now time.Time) WayInSeen {
+	s.At, s.State, s.Why, s.Hint = time.Time{}, "", "", ""
+	if !o.passing() {
+		s.Wanted, s.At, s.State, s.Why, s.Hint = wanted, now, o.State, o.Why, o.Hint
+	}
+	return s
+}
+
+// ErrNoAddress is why a way in of this home waits.
+var ErrNoAddress = errors.New("the address that it shall let in is not agreed on; what stands stays")
 
 // fresh reports whether what was seen at a time need not be read again.
 func (r *Runner) fresh(at, now time.Time) bool {
 	return r.Recheck > 0 && !at.IsZero() && !now.Before(at) && now.Sub(at) < r.Recheck
 }
 
-// wanted is a way in, in one line.
+// wanted is a digest of a way in, by which one that is wanted is known again.
 func wanted(w WayIn, now time.Time) string {
 	if w.Over(now) {
 		return "over"
 	}
 	rule := w.Rule()
-	return strings.Join([]string{rule.Expression, strings.Join(rule.Products, ","), strings.Join(rule.Phases, ","), rule.Ruleset}, " ")
+	digest := sha256.Sum256([]byte(strings.Join([]string{rule.Expression, strings.Join(rule.Products, ","), strings.Join(rule.Phases, ","), rule.Ruleset}, " ")))
+	return hex.EncodeToString(digest[:])
 }
 
 // standing are the addresses that the rule of a way in lets in now.
@@ -264,10 +313,10 @@ func (k KeptWayIn) zone(seen Zone, zones func(string) (Zone, error)) (Zone, erro
 	if k.Zone != "" {
 		name = k.Zone
 	}
-	if seen.ID != "" && (seen.Name == name || k.Zone == "" && seen.Owns(name)) {
-		return seen, nil
+	zone, err := seen, error(nil)
+	if seen.ID == "" || seen.Name != name && (k.Zone != "" || !seen.Owns(name)) {
+		zone, err = zones(name)
 	}
-	zone, err := zones(name)
 	for _, h := range k.Hosts {
 		if err == nil && !zone.Owns(h) {
 			err = &Error{Kind: NoZone, Op: "let " + k.Name + " in", Err: fmt.Errorf("%s is not in the zone %s", h, zone.Name), Hint: "make one way in for each zone"}

@@ -50,13 +50,23 @@ func (r *Runner) comesFrom(ctx context.Context, kept KeptWayIn, round Round) (or
 		return o, nil
 	}
 	if kept.Self {
-		for _, h := range round.Holdings {
-			if h.Decision == Publish {
-				o.known[h.Family] = []netip.Addr{h.Address}
+		why := ErrNoAddress
+		for _, f := range Families { // what nobody asks for leaves: it could stay let in for ever
+			if !slices.ContainsFunc(round.Holdings, func(h Holding) bool { return h.Family == f }) {
+				o.known[f] = nil
 			}
 		}
-		if len(o.known) == 0 {
-			return o, errNoAddressYet
+		agreed := false
+		for _, h := range round.Holdings {
+			switch {
+			case h.Decision == Publish:
+				o.known[h.Family], agreed = []netip.Addr{h.Address}, true
+			case h.Guard == CGNATGuard:
+				why = RefuseShared(kept.Name, h.Address)
+			}
+		}
+		if !agreed {
+			return o, why
 		}
 	}
 	if kept.From != "" {

@@ -3,6 +3,7 @@ package ddns
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -52,7 +53,9 @@ func PlanWayIn(set RuleSet, zone Zone, w WayIn, now time.Time) ([]RuleChange, er
 		}
 		return []RuleChange{{After: &want, Why: "lets in " + w.String()}}, nil
 	}
-	first, doubles := mine[0], mine[1:]
+	at := max(0, slices.IndexFunc(mine, func(r Rule) bool { return r.Enabled })) // a double may be the one that is in force
+	first := mine[at]
+	doubles := slices.Delete(mine, at, at+1)
 	if !first.Enabled && !w.Insist {
 		return nil, ErrWayInOff
 	}

@@ -1,6 +1,7 @@
 package ipsource
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -78,7 +79,7 @@ func parseRoutes(table string) ([]route4, error) {
 		flags, err3 := strconv.ParseUint(columns[3], 16, 16)
 		metric, err4 := strconv.ParseUint(columns[6], 10, 32)
 		mask, err5 := parseRouteAddress(columns[7])
-		if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+		if err := cmp.Or(err1, err2, err3, err4, err5); err != nil {
 			return nil, fmt.Errorf("kernel's table of routes: %w", err)
 		}
 		r := route4{through: columns[0], metric: metric, isDefault: destination.IsUnspecified() && mask.IsUnspecified(),

@@ -99,7 +99,8 @@ func (r Router) askOne(ctx context.Context, router netip.Addr) []ddns.WANFinding
 		{"upnp", "", igd{agent: r.Agent}.ask},
 		{"upnp", ":49000", igd{agent: r.Agent}.askFritzBox},
 	}
-	ctx, enough := context.WithCancel(ctx) // one address is
+	asked := ctx
+	ctx, enough := context.WithCancel(asked) // one address is
 	defer enough()
 	findings := make([]ddns.WANFinding, len(ways))
 	var asking sync.WaitGroup
@@ -114,6 +115,8 @@ func (r Router) askOne(ctx context.Context, router netip.Addr) []ddns.WANFinding
 				enough()
 			case errors.Is(err, errNoWAN):
 				f.Empty = true
+			case ctx.Err() != nil && asked.Err() == nil:
+				return // another way answered, and this one was not waited for
 			case ctx.Err() != nil:
 				f.Err = fmt.Errorf("no answer within %s: %w", f.Took.Round(time.Millisecond), err)
 			default:
@@ -123,7 +126,7 @@ func (r Router) askOne(ctx context.Context, router netip.Addr) []ddns.WANFinding
 		})
 	}
 	asking.Wait()
-	return findings
+	return slices.DeleteFunc(findings, func(f ddns.WANFinding) bool { return f.By == "" })
 }
 
 // atInterface is what the interface of the default route tells: an address that
@@ -164,19 +167,29 @@ func (r Router) ask(ctx context.Context, _ ddns.World, family ddns.Family) (neti
 	if r.Gateway == nil {
 		return netip.Addr{}, errors.New("this machine does not know its router")
 	}
+	return named(r.WAN(ctx), family)
+}
+
+// named is the address that one of the findings names, whatever the others say;
+// otherwise why none does.
+func named(findings []ddns.WANFinding, family ddns.Family) (netip.Addr, error) {
+	var empty error
 	var reasons []string
-	for _, f := range r.WAN(ctx) {
+	for _, f := range findings {
 		switch {
 		case f.Hop:
 		case f.Address.IsValid():
 			return ofFamily(f.Address, family)
 		case f.Empty:
-			return netip.Addr{}, fmt.Errorf("%s: %w", f.By, errNoWAN)
+			empty = fmt.Errorf("%s: %w", f.By, errNoWAN)
 		default:
 			reasons = append(reasons, f.By+": "+f.Err.Error())
 		}
 	}
-	if len(reasons) == 0 {
+	switch {
+	case empty != nil:
+		return netip.Addr{}, empty
+	case len(reasons) == 0:
 		return netip.Addr{}, errors.New("no router answers")
 	}
 	return netip.Addr{}, errors.New(strings.Join(reasons, "; "))

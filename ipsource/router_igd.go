@@ -79,7 +79,7 @@ func (g igd) askFritzBox(ctx context.Context, world ddns.World, router netip.Add
 // use as well.
 func (g igd) askServices(ctx context.Context, world ddns.World, services []service) (netip.Addr, error) {
 	var empty bool
-	var errs []error
+	var failed error // in one line: it is shown in one
 	for _, s := range services {
 		address, err := g.externalAddress(ctx, world, s)
 		switch {
@@ -87,14 +87,16 @@ func (g igd) askServices(ctx context.Context, world ddns.World, services []servi
 			return address, nil
 		case errors.Is(err, errNoWAN):
 			empty = true
+		case failed == nil:
+			failed = err
 		default:
-			errs = append(errs, err)
+			failed = fmt.Errorf("%w; %w", failed, err)
 		}
 	}
 	if empty {
 		return netip.Addr{}, errNoWAN
 	}
-	return netip.Addr{}, errors.Join(errs...)
+	return netip.Addr{}, failed
 }
 
 // search asks the router by SSDP where its description is.

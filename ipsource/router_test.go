@@ -303,6 +303,18 @@ func (deaf) Dial(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("unreachable")
 }
 
+func TestWhatOneProtocolNamesOutweighsWhatAnotherDoesNot(t *testing.T) {
+	address := netip.MustParseAddr("45.67.89.10")
+	got, err := named([]ddns.WANFinding{{By: "nat-pmp", Empty: true}, {By: "hop 1", Address: netip.MustParseAddr("192.168.1.1"), Hop: true},
+		{By: "other", Err: errors.New("x")}, {By: "upnp", Address: address}}, ddns.IPv4)
+	if err != nil || got != address {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if _, err := named([]ddns.WANFinding{{By: "other", Err: errors.New("x")}, {By: "nat-pmp", Empty: true}}, ddns.IPv4); !errors.Is(err, errNoWAN) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestTheRouterAloneIsBelieved(t *testing.T) {
 	world := loopback{hosts: map[string]string{"192.168.1.1:5351": udpServer(t, func([]byte) [][]byte { return [][]byte{pmp(0, "45.67.89.10")} }),
 		"192.168.1.1:1900": "127.0.0.1:1", "192.168.1.1:49000": "127.0.0.1:1"}}

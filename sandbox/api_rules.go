@@ -38,6 +38,16 @@ func (s *Sandbox) writeRules(c *call, write rulesWrite) answer {
 	return answer{result: next.view(true)}
 }
 
+// writeThis is writeRules for a path that names the ruleset, which then is there.
+func (s *Sandbox) writeThis(c *call, write rulesWrite) answer {
+	return s.writeRules(c, func(old *ruleset, plan string, now time.Time) (*ruleset, error) {
+		if err := thisRuleset(c, old); err != nil {
+			return nil, err
+		}
+		return write(old, plan, now)
+	})
+}
+
 // phase checks the phase of a path.
 func (s *Sandbox) phase(c *call) error {
 	phase := c.PathValue("phase")
@@ -186,18 +196,13 @@ func (s *Sandbox) putRuleset(c *call) answer {
 	if err := c.body(&body); err != nil {
 		return failed(err)
 	}
-	return s.writeRules(c, func(old *ruleset, plan string, now time.Time) (*ruleset, error) {
-		if err := thisRuleset(c, old); err != nil {
-			return nil, err
-		}
+	return s.writeThis(c, func(old *ruleset, plan string, now time.Time) (*ruleset, error) {
 		return body.fill(*old, plan, now)
 	})
 }
 
 func (s *Sandbox) deleteRuleset(c *call) answer {
-	return s.writeRules(c, func(old *ruleset, _ string, _ time.Time) (*ruleset, error) {
-		return nil, thisRuleset(c, old)
-	})
+	return s.writeThis(c, func(*ruleset, string, time.Time) (*ruleset, error) { return nil, nil })
 }
 
 func (s *Sandbox) createRule(c *call) answer {
@@ -205,10 +210,7 @@ func (s *Sandbox) createRule(c *call) answer {
 	if err := c.body(&body); err != nil {
 		return failed(err)
 	}
-	return s.writeRules(c, func(old *ruleset, plan string, now time.Time) (*ruleset, error) {
-		if err := thisRuleset(c, old); err != nil {
-			return nil, err
-		}
+	return s.writeThis(c, func(old *ruleset, plan string, now time.Time) (*ruleset, error) {
 		r, err := body.settle(newID(), plan)
 		if err != nil {
 			return nil, err
@@ -229,10 +231,7 @@ func (s *Sandbox) patchRule(c *call) answer {
 	if err := c.body(&body); err != nil {
 		return failed(err)
 	}
-	return s.writeRules(c, func(old *ruleset, plan string, now time.Time) (*ruleset, error) {
-		if err := thisRuleset(c, old); err != nil {
-			return nil, err
-		}
+	return s.writeThis(c, func(old *ruleset, plan string, now time.Time) (*ruleset, error) {
 		i, err := old.find(c.PathValue("rule"))
 		if err != nil {
 			return nil, err
@@ -257,10 +256,7 @@ func (s *Sandbox) patchRule(c *call) answer {
 }
 
 func (s *Sandbox) deleteRule(c *call) answer {
-	return s.writeRules(c, func(old *ruleset, plan string, now time.Time) (*ruleset, error) {
-		if err := thisRuleset(c, old); err != nil {
-			return nil, err
-		}
+	return s.writeThis(c, func(old *ruleset, plan string, now time.Time) (*ruleset, error) {
 		i, err := old.find(c.PathValue("rule"))
 		if err != nil {
 			return nil, err

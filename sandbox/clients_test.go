@@ -48,8 +48,8 @@ provider cloudflare.com {
 			writeFile(t, filepath.Join(dir, "hosts"), fmt.Sprintf("127.0.0.1 localhost\n%s api.cloudflare.com\n", port443Host))
 			writeFile(t, filepath.Join(dir, "config"), fill.Replace(program.config))
 			output := runRedirected(t, dir, fill.Replace(program.command))
-			if records, _, _ := s.recordsAt("home.example.com"); len(records) != 1 || records[0].Content != "45.67.89.77" {
-				t.Errorf("the zone holds %v; %s", records, output)
+			if n, _ := s.nodeAt("home.example.com"); len(n.records) != 1 || n.records[0].Content != "45.67.89.77" {
+				t.Errorf("the zone holds %v; %s", n.records, output)
 			}
 		})
 	}

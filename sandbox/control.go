@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -242,7 +243,7 @@ func (s *Sandbox) world() worldView {
 		WAN:      s.wanInfo(),
 		Router:   s.Router(),
 		Records:  make(map[string][]recordView, len(s.zones)),
-		Calls:    make(map[string]int, len(s.calls)),
+		Calls:    maps.Clone(s.calls),
 		DuckDNS:  duckView{Up: s.duckUp, Hosts: make(map[string][]netip.Addr, len(s.duckHosts))},
 		Security: securityView{UnderAttack: s.underAttack, Defences: s.defences},
 		Rules:    make(map[string][]ruleView, len(s.zones)),
@@ -255,9 +256,6 @@ func (s *Sandbox) world() worldView {
 		if z.rules != nil {
 			view.Rules[z.Name] = z.rules.view(true).Rules
 		}
-	}
-	for effect, n := range s.calls {
-		view.Calls[effect] = n
 	}
 	for host, addrs := range s.duckHosts {
 		view.DuckDNS.Hosts[host] = slices.Clone(addrs)

@@ -40,8 +40,8 @@ func TestFaultsOfTheAPI(t *testing.T) {
 				!strings.HasPrefix(body, test.start)) {
 				t.Errorf("got %d %v %s", response.StatusCode, response.Header, body)
 			}
-			if records, _, _ := s.recordsAt("www.example.com"); (len(records) == 1) != test.done {
-				t.Errorf("the zone holds %v", records)
+			if n, _ := s.nodeAt("www.example.com"); (len(n.records) == 1) != test.done {
+				t.Errorf("the zone holds %v", n.records)
 			}
 			if _, ok := s.takeFault("create"); ok {
 				t.Error("the fault outlived its one time")

@@ -11,16 +11,25 @@
 // that is tested against it, or both would make the same mistake and agree.
 //
 // One Sandbox holds the state (this file) and is put together in start.go; each
-// service reads it through the small methods below: the API (api*.go, on the
-// transactions of store.go and the rules of rules.go), nameserver.go, edge.go
-// (which asks security.go, which evaluates expression.go), resolvers.go,
-// duckdns.go, echo.go. control.go changes the world from outside, fault.go and
-// misbehave.go make it hostile.
+// service reads it through the small methods below:
+//
+//	the API         api*.go, on the transactions of store.go and the rules of rules.go
+//	its analytics   graphql*.go, over what events.go remembers of the edge
+//	nameservers     nameserver.go; Duck DNS's in duckdns.go
+//	the edge        edge.go, which asks security.go, which evaluates expression*.go,
+//	                and fetches from the home's own server, origin.go
+//	resolvers       resolvers.go, each with a memory; resolver.go asks for them
+//	the home        router.go; world.go is the internet as its machine sees it
+//	the rest        echo*.go, status.go
+//
+// control*.go changes the world from outside, fault.go and misbehave.go make it
+// hostile.
 package sandbox
 
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net"
 	"net/netip"
 	"sync"
@@ -172,32 +181,7 @@ func (s *Sandbox) SetUnderAttack(on bool) {
 func (s *Sandbox) Calls() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	calls := make(map[string]int, len(s.calls))
-	for effect, n := range s.calls {
-		calls[effect] = n
-	}
-	return calls
-}
-
-// recordsAt returns copies of the records at a name, of all types, in the
-// order of their creation, and the zone that holds the name.
-func (s *Sandbox) recordsAt(name string) (records []record, in zone, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, z := range s.zones {
-		if name != z.Name && !hasSuffixLabel(name, z.Name) {
-			continue
-		}
-		for _, r := range z.Records {
-			if r.Name == name {
-				records = append(records, *r)
-			}
-		}
-		in = *z
-		in.Records = nil
-		return records, in, true
-	}
-	return nil, zone{}, false
+	return maps.Clone(s.calls)
 }
 
 func hasSuffixLabel(name, zone string) bool {

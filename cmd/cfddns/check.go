@@ -83,7 +83,7 @@ func (a *app) check(ctx context.Context, write bool) error {
 	} else {
 		report.Findings = append(report.Findings, finding{What: "records can be written", State: note, Why: "not tried; cfddns check --write proves it"})
 	}
-	report.Findings = append(report.Findings, checkWayIn(round))
+	report.Findings = append(report.Findings, checkVisitors(round))
 	report.Findings = append(report.Findings, p.checkNeeds(ctx, round)...)
 	report.Unkept = append(report.Unkept, ddns.LookAlikes(round, p.runner.Targets)...)
 	stop()

@@ -22,9 +22,9 @@ type need struct {
 // needs are tried without changing anything: a rule is rehearsed, not made.
 func needs() []need {
 	return []need{
-		{"Zone > Zone WAF > Edit", "cfddns waf", tryRules},
-		{"Zone > Zone Settings > Read", "cfddns under-attack status, and the doctor", trySettings},
-		{"Zone > Analytics > Read", "the doctor, to see whom Cloudflare turned away", tryEvents},
+		{"Zone > Zone WAF > Edit", "cfddns waf allow and revoke, and waf.allow", tryRules},
+		{"Zone > Zone Settings > Read", "cfddns under-attack status, and the doctor (on and off need Edit, which only they can try)", trySettings},
+		{"Zone > Analytics > Read", "the doctor and cfddns waf allow, to see whom Cloudflare turned away", tryEvents},
 	}
 }
 

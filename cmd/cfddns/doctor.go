@@ -40,7 +40,7 @@ tell which · 2 arguments or configuration`,
   cfddns doctor https://www.example.com/api/health
   cfddns doctor www.example.com --since 22:00               what Cloudflare remembers of the night
   cfddns doctor api.example.com --client 203.0.113.4        why is that machine turned away?
-  cfddns doctor --output json | jq -r .culprit.suspect`,
+  cfddns doctor --output json | jq -r '.culprits[0]'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.doctor(cmd.Context(), strings.Join(args, ""), f)
@@ -82,7 +82,7 @@ func (a *app) doctor(ctx context.Context, subject string, f doctorFlags) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return a.sayDoctor(exams, left, f.since != "")
+	return a.sayDoctor(exams, left)
 }
 
 // doctorExam is one name that was examined.
@@ -139,9 +139,10 @@ func about(q *doctor.Question, subject string, targets []ddns.Target) error {
 	if err != nil {
 		return err
 	}
-	q.Host, q.URL, q.Kept = name, page, nil
+	q.Host, q.URL, q.Kept, q.Others = name, page, nil, nil
 	for _, t := range targets {
 		if t.Name != name {
+			q.Others = append(q.Others, t.Name+" "+t.Type)
 			continue
 		}
 		q.Kept = append(q.Kept, t.Type)
@@ -149,7 +150,7 @@ func about(q *doctor.Question, subject string, targets []ddns.Target) error {
 			q.URL = t.Check
 		}
 	}
-	if q.URL == "" {
+	if q.Asked = q.URL != ""; !q.Asked {
 		q.URL = "https://" + name + "/"
 	}
 	return nil

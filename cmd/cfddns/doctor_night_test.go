@@ -34,7 +34,7 @@ func speak(t *testing.T, s *sandbox.Sandbox, config string, args ...string) (sai
 	if strings.Contains(out.String()+problems.String(), s.Info().Token) {
 		t.Error("the token shows")
 	}
-	return out.String() + problems.String(), code
+	return strings.ReplaceAll(out.String(), file, "FILE") + problems.String(), code
 }
 
 func sickWorld(t *testing.T, records ...sandbox.SeedRecord) *sandbox.Sandbox {
@@ -59,11 +59,11 @@ func TestTheThreeNights(t *testing.T) {
 		mend    string
 	}{
 		{"Duck DNS is dark", recordCNAME("myhome.duckdns.org", true), duckDown,
-			"culprit       ddns-host: Duck DNS is dark: myhome.duckdns.org does not answer, so Cloudflare cannot find your home", "mend          cfddns migrate --apply www.example.com"},
+			"culprit       ddns-host: Duck DNS is dark: myhome.duckdns.org does not answer, so Cloudflare cannot find your home", "mend          cfddns migrate --config FILE --apply www.example.com"},
 		{"the record is stale", recordA(sickOld, true), func(*testing.T, *sandbox.Sandbox) {},
-			"culprit       record: the A record is stale: it leads to 45.67.88.3, and this home is at 45.67.89.10", "mend          cfddns once"},
+			"culprit       record: the A record is stale: it leads to 45.67.88.3, and this home is at 45.67.89.10", "mend          cfddns once --config FILE"},
 		{"a script is challenged", recordA(sickHome.String(), true), underAttack,
-			"culprit       security: Under Attack mode is on: whatever is no browser is challenged, your scripts too", "mend          cfddns under-attack off, or let one client through: cfddns waf allow script --host www.example.com --address 45.67.89.10"},
+			"culprit       security: Under Attack mode is on: whatever is no browser is challenged, your scripts too", "mend          cfddns under-attack off --config FILE, or let one client through: cfddns waf allow --config FILE script --host www.example.com --address 45.67.89.10"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -53,6 +53,10 @@ func recordWorlds() []brokenWorld {
 		{name: "a wildcard serves the name", records: []sandbox.SeedRecord{{Type: "A", Name: "*.example.com", Content: sickHome.String(), Proxied: true}}},
 		{name: "the edge says that the CNAME crosses accounts", records: overDuck, breaks: edgeSays("1014", 0), culprit: doctor.Record, exit: 8},
 		{name: "the registrar names other nameservers", breaks: zoneIs(`{"name":"example.com","delegation":["ns1.registrar.example","ns2.registrar.example"]}`), culprit: doctor.Record, exit: 8},
+		{name: "the zone is paused", breaks: zoneIs(`{"name":"example.com","paused":true}`), culprit: doctor.Record, exit: 8},
+		{name: "the name leads to another name of the zone, whose record is stale", records: []sandbox.SeedRecord{recordCNAME("home.example.com", true),
+			{Type: "A", Name: "home.example.com", Content: sickOld}}, culprit: doctor.Record, exit: 8},
+		{name: "the edge does not know a record that is there", breaks: edgeSays("1001", 0), exit: 9, between: []doctor.Suspect{doctor.Record}},
 		{name: "the zone is pending", breaks: zoneIs(`{"name":"example.com","status":"pending"}`), culprit: doctor.Record, exit: 8},
 		{name: "a resolver still says the old address", records: publicHome, breaks: fault(sandbox.Fault{On: "resolver:8.8.8.8", Do: "lie", Value: sickOld}), culprit: doctor.Resolvers, exit: 8},
 	}
@@ -74,7 +78,8 @@ func originWorlds() []brokenWorld {
 		{name: "the origin answers nonsense", breaks: origin("garbage"), culprit: doctor.Origin, exit: 8},
 		{name: "the origin itself says 403", breaks: origin("403"), culprit: doctor.Origin, exit: 8},
 		{name: "the origin itself says 500", breaks: origin("500"), culprit: doctor.Origin, exit: 8},
-		{name: "the origin itself says 500 now and then", breaks: all(noHairpin, fault(sandbox.Fault{On: "origin", Do: "500", Every: 2})), exit: 9, between: []doctor.Suspect{doctor.Origin}},
+		{name: "the origin itself says 500 now and then", breaks: all(noHairpin, fault(sandbox.Fault{On: "origin", Do: "500", Every: 2})), culprit: doctor.Origin, exit: 8},
+		{name: "the origin refuses, and pages were served an hour ago", breaks: all(noHairpin, origin("refuse"), pages), culprit: doctor.Origin, exit: 8},
 		{name: "the certificate of a DNS-only name has expired", records: publicHome, breaks: origin("expired-cert"), culprit: doctor.Origin, exit: 8},
 		{name: "a firewall keeps Cloudflare out", breaks: edgeSays("522", 0), culprit: doctor.Router, exit: 8},
 		{name: "a firewall keeps Cloudflare out now and then", breaks: edgeSays("522", 4), culprit: doctor.Router, exit: 8},
@@ -94,7 +99,7 @@ func edgeWorlds() []brokenWorld {
 		{name: "an address is banned", breaks: edgeSays("1006", 0), culprit: doctor.Security, exit: 8},
 		{name: "a country is blocked", breaks: edgeSays("1009", 0), culprit: doctor.Security, exit: 8},
 		{name: "too many requests", breaks: edgeSays("1015", 0), exit: 9, between: []doctor.Suspect{doctor.Client}},
-		{name: "the edge hangs", breaks: fault(sandbox.Fault{On: "edge", Do: "hang"}), culprit: doctor.Router, exit: 8},
+		{name: "the edge hangs", breaks: fault(sandbox.Fault{On: "edge", Do: "hang"}), exit: 9, between: []doctor.Suspect{doctor.Cloudflare}},
 	}
 }
 
@@ -105,8 +110,8 @@ func defenceWorlds() []brokenWorld {
 		{name: "the Browser Integrity Check blocks", breaks: defended(sandbox.Defences{BIC: true}), culprit: doctor.Security, exit: 8},
 		{name: "Bot Fight Mode challenges", breaks: defended(sandbox.Defences{BotFight: true}), culprit: doctor.Security, exit: 8},
 		{name: "a managed rule blocks", breaks: defended(sandbox.Defences{ManagedRule: `http.host eq "www.example.com"`}), culprit: doctor.Security, exit: 8},
-		{name: "the script host was challenged", args: []string{"--client", scriptHost}, breaks: turnedAway("securitylevel", scriptHost, 3), culprit: doctor.Security, exit: 8},
-		{name: "the script host storms", args: []string{"--client", scriptHost}, breaks: turnedAway("l7ddos", scriptHost, 30), culprit: doctor.Client, exit: 8},
+		{name: "the script host was challenged", args: []string{"--client", farClient}, breaks: turnedAway("securitylevel", farClient, 3), culprit: doctor.Security, exit: 8},
+		{name: "the script host storms", args: []string{"--client", farClient}, breaks: turnedAway("l7ddos", farClient, 30), culprit: doctor.Client, exit: 8},
 		{name: "somebody else is turned away all the time", breaks: turnedAway("firewallManaged", "45.155.1.1", 50)},
 	}
 }
@@ -123,6 +128,9 @@ func halfBlindWorlds() []brokenWorld {
 		{name: "Duck DNS is dark, and the token may read DNS alone", records: overDuck, token: "zone:read dns:edit", breaks: duckDown, culprit: doctor.DDNSHost, exit: 8},
 		{name: "the API hangs while the record is stale", records: staleA, breaks: fault(sandbox.Fault{On: "api", Do: "hang"}), exit: 9},
 		{name: "the API fails and all is well", breaks: fault(sandbox.Fault{On: "api", Do: "500"})},
+		{name: "the token may not read records", token: "zone:read", culprit: doctor.Token, exit: 8},
+		{name: "Duck DNS is dark behind a DNS-only name, seen without a token", records: publicDuck, token: "none", breaks: duckDown, culprit: doctor.DDNSHost, exit: 8},
+		{name: "a DNS-only A record is stale, seen without a token", records: publicOld, token: "none", culprit: doctor.Record, exit: 8},
 		{name: "the token is disabled", token: "disabled", culprit: doctor.Token, exit: 8},
 		{name: "the name does not exist, seen without a token", records: []sandbox.SeedRecord{{Type: "A", Name: "other.example.com", Content: sickHome.String()}}, token: "none", culprit: doctor.Record, exit: 8},
 	}

@@ -37,9 +37,9 @@ type brokenWorld struct {
 const sickName = "www.example.com"
 
 var (
-	sickHome   = netip.MustParseAddr("45.67.89.10")
-	sickOld    = "45.67.88.3"
-	scriptHost = "46.4.100.4"
+	sickHome  = netip.MustParseAddr("45.67.89.10")
+	sickOld   = "45.67.88.3"
+	farClient = "46.4.100.4"
 )
 
 func recordA(content string, proxied bool) sandbox.SeedRecord {
@@ -80,6 +80,13 @@ func duckDown(_ *testing.T, s *sandbox.Sandbox)    { s.SetDuckDNS(false) }
 func underAttack(_ *testing.T, s *sandbox.Sandbox) { s.SetUnderAttack(true) }
 func noHairpin(_ *testing.T, s *sandbox.Sandbox)   { s.SetHairpin(false) }
 func cgnat(_ *testing.T, s *sandbox.Sandbox)       { s.SetRouter(sandbox.RouterState{CGNAT: true}) }
+
+// pages makes Cloudflare remember that some were served an hour ago.
+func pages(t *testing.T, s *sandbox.Sandbox) {
+	if err := s.AddMinute(sandbox.Minute{At: time.Now().Add(-time.Hour).Truncate(time.Minute), Host: sickName, Status: 200, Requests: 9}); err != nil {
+		t.Error(err)
+	}
+}
 
 func defended(d sandbox.Defences) func(*testing.T, *sandbox.Sandbox) {
 	return func(t *testing.T, s *sandbox.Sandbox) {

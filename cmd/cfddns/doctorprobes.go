@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net/netip"
-	"os"
 	"sync"
 	"time"
 
@@ -12,7 +10,6 @@ import (
 	"github.com/cfddns/cfddns/configs"
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/cfddns/cfddns/ddns/doctor"
-	"github.com/cfddns/cfddns/ddns/journal"
 	"github.com/cfddns/cfddns/ddns/nameserver"
 )
 
@@ -24,6 +21,7 @@ func (a *app) probes(cfg configs.Config) (doctor.Probes, *cloudflareSide, error)
 	if p.network == nil {
 		return doctor.Probes{}, nil, connected
 	}
+	a.warn(p.warnings)
 	rosters, err := a.everyFamily(cfg, false)
 	if err != nil {
 		return doctor.Probes{}, nil, err
@@ -51,6 +49,7 @@ func (a *app) probes(cfg configs.Config) (doctor.Probes, *cloudflareSide, error)
 		WAN:       routerOn(sources),
 		Daemon:    shared(func(ctx context.Context) (doctor.Daemon, error) { return a.askDaemon(ctx, cfg) }),
 		Past:      func() (doctor.Past, error) { return a.remembered(cfg) },
+		Forwards:  forwards,
 	}, side, nil
 }
 
@@ -156,60 +155,4 @@ func (a *app) askDaemon(ctx context.Context, cfg configs.Config) (doctor.Daemon,
 		d.LastRound, d.Conditions = r.Started.Add(time.Duration(r.TookMS)*time.Millisecond), r.Conditions
 	}
 	return d, nil
-}
-
-// errNoState says why nothing is remembered.
-var errNoState = errors.New("there is no state directory (state:)")
-
-// remembered is what this installation knows from before. A directory that is
-// not there is not made.
-func (a *app) remembered(cfg configs.Config) (doctor.Past, error) {
-	if cfg.State == "" {
-		return doctor.Past{}, errNoState
-	}
-	if _, err := os.Stat(cfg.State); err != nil {
-		return doctor.Past{}, err
-	}
-	j, err := journal.Open(cfg.State)
-	if err != nil {
-		return doctor.Past{}, err
-	}
-	memory, _, err := j.Memory()
-	if err != nil {
-		return doctor.Past{}, err
-	}
-	past := doctor.Past{Ours: append(append([]netip.Addr{}, memory.IPv4.Confirmed...), memory.IPv6.Confirmed...)}
-	for _, c := range memory.Contests {
-		past.Contests = append(past.Contests, c)
-	}
-	past.Hops = nights(j, a.clock())
-	return past, nil
-}
-
-// nights are the stretches of the last week in which a DDNS host was dark, by
-// the rounds that were kept.
-func nights(j *journal.Journal, now time.Time) (all []doctor.HopNight) {
-	open := map[string]*doctor.HopNight{}
-	for round, err := range j.Read(now.AddDate(0, 0, -7)) {
-		if err != nil {
-			return all // what was read is known
-		}
-		dark := map[string]bool{}
-		for _, c := range round.Conditions {
-			if c.Code != ddns.CodeHopDark {
-				continue
-			}
-			dark[c.Name] = true
-			if open[c.Name] == nil {
-				all = append(all, doctor.HopNight{Host: c.Name, From: c.Since, To: now})
-				open[c.Name] = &all[len(all)-1]
-			}
-		}
-		for name, night := range open {
-			if night != nil && !dark[name] {
-				night.To, open[name] = round.Started, nil
-			}
-		}
-	}
-	return all
 }

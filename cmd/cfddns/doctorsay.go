@@ -27,7 +27,10 @@ type doctorName struct {
 }
 
 // sayDoctor prints what was found, and ends with the exit code of the worst.
-func (a *app) sayDoctor(exams []doctorExam, left int, night bool) error {
+func (a *app) sayDoctor(exams []doctorExam, left int) error {
+	for i := range exams {
+		a.pasteable(&exams[i].Diagnosis)
+	}
 	worst := slices.MinFunc(exams, func(x, y doctorExam) int { return cmp.Compare(urgency(x.Exit), urgency(y.Exit)) })
 	if a.json() {
 		doc := doctorReport{Diagnosis: worst.Diagnosis, Left: left, Conditions: append([]ddns.Condition{}, worst.evidence.Daemon.Value.Conditions...)}
@@ -49,9 +52,7 @@ func (a *app) sayDoctor(exams []doctorExam, left int, night bool) error {
 		if len(exams) == 1 || x.Exit != doctor.ExitWell {
 			a.sayFindings(x.Diagnosis)
 		}
-		if night {
-			a.sayNight(x)
-		}
+		a.sayNight(x.Diagnosis, x.evidence.At.Location())
 		a.sayDiagnosis(x.Diagnosis)
 	}
 	if left > 0 {
@@ -60,58 +61,99 @@ func (a *app) sayDoctor(exams []doctorExam, left int, night bool) error {
 	return exit(worst.Exit, nil)
 }
 
+// pasteable makes the commands of a diagnosis work where they are read: with
+// the configuration that was named.
+func (a *app) pasteable(d *doctor.Diagnosis) {
+	if a.configFile == "" {
+		return
+	}
+	var pairs []string
+	for _, command := range []string{"once", "check", "migrate", "waf allow", "under-attack off", "ip"} {
+		pairs = append(pairs, "cfddns "+command, "cfddns "+command+" --config "+a.configFile)
+	}
+	named := strings.NewReplacer(pairs...)
+	d.Mend = named.Replace(d.Mend)
+	for i := range d.Findings {
+		d.Findings[i].Mend, d.Findings[i].Decides = named.Replace(d.Findings[i].Mend), named.Replace(d.Findings[i].Decides)
+	}
+	if d.Culprit != nil {
+		d.Culprit.Mend = d.Mend
+	}
+}
+
 // urgency orders exit codes: a culprit first.
 func urgency(code int) int {
 	return slices.Index([]int{doctor.ExitCulprit, doctor.ExitUnclear, doctor.ExitWell}, code)
 }
 
-// sayFindings prints a line for each suspect.
+// spoken are the states as a person reads them.
+func spoken(s doctor.State) string {
+	if s == doctor.CannotTell {
+		return "cannot tell"
+	}
+	return string(s)
+}
+
+// findingMargin is where the evidence begins, and lineEnd where a line ends.
+const (
+	findingMargin = 26
+	lineEnd       = 100
+)
+
+// sayFindings prints what is known of each suspect.
 func (a *app) sayFindings(d doctor.Diagnosis) {
 	for _, f := range d.Findings {
-		fmt.Fprintf(a.stdout, "%s  %-10s  %s\n", a.paint(string(f.State), 12), f.Suspect, f.Evidence)
-		if f.State == doctor.Guilty && (d.Culprit == nil || f.Suspect != d.Culprit.Suspect) {
-			sayHint(a.stdout, "            also: "+f.Mend)
-		}
+		margin := strings.Repeat(" ", findingMargin)
+		fmt.Fprintf(a.stdout, "%s  %-10s  %s\n", a.paint(spoken(f.State), 12), f.Suspect, strings.Join(wrapped(f.Evidence, lineEnd-findingMargin), "\n"+margin))
 	}
 }
 
-// sayDiagnosis prints who it was, and what mends it.
+// wrapped breaks a text into lines of at most so many letters, where it can.
+func wrapped(text string, width int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return append(lines, line)
+}
+
+// sayDiagnosis prints who it was, and what mends it; then who else is guilty.
 func (a *app) sayDiagnosis(d doctor.Diagnosis) {
 	word := map[int]string{doctor.ExitWell: "well", doctor.ExitCulprit: "culprit", doctor.ExitUnclear: "unclear"}[d.Exit]
-	who := ""
+	mend := map[int]string{doctor.ExitCulprit: "mend", doctor.ExitUnclear: "decides"}[d.Exit]
 	if d.Culprit != nil {
-		who = string(d.Culprit.Suspect) + ": "
+		d.Summary = string(d.Culprit.Suspect) + ": " + d.Summary
 	}
-	fmt.Fprintf(a.stdout, "%s  %s%s\n", a.paint(word, 12), who, d.Summary)
-	switch {
-	case d.Mend == "":
-	case d.Exit == doctor.ExitUnclear:
-		fmt.Fprintf(a.stdout, "%s  %s\n", a.paint("decides", 12), d.Mend)
-	default:
-		fmt.Fprintf(a.stdout, "%s  %s\n", a.paint("mend", 12), d.Mend)
+	fmt.Fprintf(a.stdout, "%s  %s\n", a.paint(word, 12), d.Summary)
+	if d.Mend != "" {
+		fmt.Fprintf(a.stdout, "%s  %s\n", a.paint(mend, 12), d.Mend)
+	}
+	for _, f := range d.Findings {
+		if f.State == doctor.Guilty && (d.Culprit == nil || f.Suspect != d.Culprit.Suspect) {
+			fmt.Fprintf(a.stdout, "%s  %s: %s\n%s  %s\n", a.paint("also", 12), f.Suspect, f.Sentence, a.paint("mend", 12), f.Mend)
+		}
 	}
 }
 
-// sayNight prints what Cloudflare remembers: each status, from when to when.
-func (a *app) sayNight(x doctorExam) {
-	if !x.evidence.Minutes.Known {
-		fmt.Fprintf(a.stdout, "%s  what Cloudflare remembers could not be read: %s\n", a.paint("note", 12), x.evidence.Minutes.Why)
+// sayNight prints what Cloudflare remembers, each status from when to when, and
+// who it was.
+func (a *app) sayNight(d doctor.Diagnosis, zone *time.Location) {
+	if d.Night == nil {
 		return
 	}
-	if len(x.Past) == 0 {
-		fmt.Fprintf(a.stdout, "%s  Cloudflare remembers no request for %s in that time\n", a.paint("note", 12), x.Name)
-		return
+	for _, s := range d.Past {
+		first, last := d.Past[0].From, slices.MaxFunc(d.Past, func(x, y doctor.Span) int { return x.To.Compare(y.To) }).To
+		fmt.Fprintf(a.stdout, "%3d  %s  %s to %s  %s  %s\n", s.Status, bar(s, first, last), s.From.In(zone).Format("15:04"), s.To.In(zone).Format("15:04"),
+			counted(s.Requests, "request"), doctor.Meaning(s.Status))
 	}
-	first, last := x.Past[0].From, x.Past[0].To
-	for _, s := range x.Past {
-		if s.To.After(last) {
-			last = s.To
-		}
+	who := ""
+	if d.Night.Suspect != "" {
+		who = string(d.Night.Suspect) + ": "
 	}
-	for _, s := range x.Past {
-		fmt.Fprintf(a.stdout, "%3d  %s  %s to %s  %s  %s\n", s.Status, bar(s, first, last), s.From.Local().Format("15:04"), s.To.Local().Format("15:04"),
-			counted(s.Requests, "request"), doctor.Night(s, x.evidence.Past))
-	}
+	fmt.Fprintf(a.stdout, "%s  %s%s\n", a.paint("then", 12), who, d.Night.Sentence)
 }
 
 // barWidth is the width of a bar of time.

@@ -96,9 +96,20 @@ func (a *app) conclude(err error) int {
 			return code
 		}
 	}
+	hint := ddns.HintOf(err)
 	fmt.Fprintf(a.stderr, "cfddns: %v\n", err)
-	if hint := ddns.HintOf(err); hint != "" {
+	if hint != "" {
 		fmt.Fprintf(a.stderr, "        %s\n", hint)
 	}
+	if out, ok := a.stdout.(*output); ok && a.json() && !out.begun { // whoever reads JSON gets a document
+		_ = a.printJSON(failure{err.Error(), hint, code}) // it is said on standard error already
+	}
 	return code
+}
+
+// failure is the document of a command that ended before it had one.
+type failure struct {
+	Error string `json:"error"`
+	Hint  string `json:"hint"`
+	Exit  int    `json:"exit"`
 }

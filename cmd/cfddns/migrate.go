@@ -22,6 +22,7 @@ type migrateFlags struct {
 	from     []string
 	rollback string
 	noConfig bool
+	all      bool
 }
 
 func (a *app) migrateCommand() *cobra.Command {
@@ -68,6 +69,7 @@ keeps them yet.`,
 	flags.StringArrayVar(&f.from, "from", nil, "`HOST` is this home, on your word, though it is dark; may be repeated")
 	flags.StringVar(&f.rollback, "rollback", "", "put back what the rollback `FILE` of a migration holds")
 	flags.BoolVar(&f.noConfig, "no-config", false, "leave the configuration alone; somebody else keeps the names")
+	flags.BoolVar(&f.all, "all", false, "show each name, where many have the same said of them")
 	_ = cmd.MarkFlagFilename("rollback", "json")
 	return cmd
 }

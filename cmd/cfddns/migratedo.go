@@ -37,7 +37,7 @@ func (m *migration) apply(ctx context.Context) error {
 		m.write(ctx, count)
 		stop()
 	}
-	m.keepNames(context.WithoutCancel(ctx))
+	m.keepNames(ctx)
 	return nil
 }
 
@@ -128,18 +128,7 @@ func (m *migration) write(ctx context.Context, count func(int)) {
 	} else {
 		runner.Applied = nil
 	}
-	var targets []ddns.Target
-	zones := map[string]ddns.Zone{}
-	for _, row := range m.rows {
-		if row.movable() && !row.repoint {
-			targets = append(targets, row.targets...)
-			zones[row.alias.Record.Name] = row.alias.Zone
-		}
-	}
-	if m.flags.via != "" && len(targets) == 0 {
-		targets = []ddns.Target{{Name: m.flags.via, Shown: m.shownName(m.flags.via), Type: "A"}}
-	}
-	for _, chunk := range ddns.Chunks(targets, func(name string) ddns.Zone { return zones[name] }, chunkMost) {
+	for _, chunk := range m.chunks() {
 		if m.ended = ctx.Err(); m.ended != nil {
 			return
 		}
@@ -151,6 +140,35 @@ func (m *migration) write(ctx context.Context, count func(int)) {
 	if m.flags.via != "" {
 		m.writeVia(ctx, count)
 	}
+}
+
+// chunks are the targets that are written and proved one after the other.
+func (m *migration) chunks() [][]ddns.Target {
+	var targets []ddns.Target
+	zones := map[string]ddns.Zone{}
+	for _, row := range m.rows {
+		if row.movable() && !row.repoint {
+			targets = append(targets, row.targets...)
+			zones[row.alias.Record.Name] = row.alias.Zone
+		}
+	}
+	if m.flags.via != "" && len(targets) == 0 {
+		targets = []ddns.Target{{Name: m.flags.via, Shown: m.shownName(m.flags.via), Type: "A"}}
+	}
+	return ddns.Chunks(targets, func(name string) ddns.Zone { return zones[name] }, chunkMost)
+}
+
+// writes is how many calls the chunks need: one for each zone of each.
+func (m *migration) writes() (n int) {
+	for _, chunk := range m.chunks() {
+		zones := map[string]bool{}
+		for _, t := range chunk {
+			zone, _ := ownerOf(m.zones, t.Name)
+			zones[zone.ID] = true
+		}
+		n += len(zones)
+	}
+	return n
 }
 
 // writeChunk makes the round of one chunk. An error means that the next makes

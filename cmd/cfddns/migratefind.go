@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -12,23 +11,6 @@ import (
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/cfddns/cfddns/ddns/journal"
 )
-
-// migrateRow is what becomes of one hop.
-type migrateRow struct {
-	alias    ddns.Alias
-	shown    string
-	state    ddns.HopState
-	evidence string
-	targets  []ddns.Target
-	outcome  ddns.Outcome  // of all its targets the one that says most
-	after    []ddns.Record // what would take its place
-	follow   []string      // names that follow it by themselves
-	notes    []string      // what a person should know of it
-	repoint  bool          // it is pointed at --via
-}
-
-// movable reports whether the row is to be written.
-func (r *migrateRow) movable() bool { return r.outcome.State == ddns.Changed }
 
 // look finds the hops, asks where they lead and where the home is, and plans.
 func (m *migration) look(ctx context.Context) error {
@@ -237,121 +219,6 @@ func (m *migration) findLeft(ctx context.Context) {
 // pointedAt reports whether a CNAME leads to a name.
 func (m *migration) pointedAt(name string) bool {
 	return name != "" && slices.ContainsFunc(m.aliases, func(a ddns.Alias) bool { return strings.TrimSuffix(strings.ToLower(a.Record.Content), ".") == name })
-}
-
-// makeRows turns the plan into rows, one for each hop and each name given.
-func (m *migration) makeRows() {
-	planned, outcomes := map[string][]ddns.Record{}, map[string][]ddns.Outcome{}
-	for _, rc := range m.round.Receipts {
-		if c := rc.Change; c.After != nil {
-			planned[c.Target.Name] = append(planned[c.Target.Name], *c.After)
-		}
-	}
-	for _, o := range m.round.Outcomes {
-		outcomes[o.Target.Name] = append(outcomes[o.Target.Name], o)
-	}
-	followers := map[string][]string{}
-	for _, a := range m.aliases {
-		if a.Kind == ddns.AliasFollows {
-			followers[a.Last()] = append(followers[a.Last()], m.shownName(a.Record.Name))
-		}
-	}
-	seen := map[string]bool{}
-	for _, a := range m.selected() {
-		row := m.row(a, outcomes[a.Record.Name])
-		row.after, row.follow = planned[a.Record.Name], followers[a.Record.Name]
-		if m.flags.via != "" && a.Record.Name != m.flags.via {
-			m.viaRow(row)
-		}
-		m.rows, seen[a.Record.Name] = append(m.rows, row), true
-	}
-	left := map[string]bool{}
-	for _, t := range m.left {
-		left[t.Name] = true
-	}
-	for _, name := range m.named {
-		if !seen[name] && !left[name] {
-			m.rows = append(m.rows, m.rowOfName(name))
-		}
-	}
-	slices.SortFunc(m.rows, func(a, b *migrateRow) int { return strings.Compare(a.alias.Record.Name, b.alias.Record.Name) })
-}
-
-// row is what becomes of a hop.
-func (m *migration) row(a ddns.Alias, outcomes []ddns.Outcome) *migrateRow {
-	row := &migrateRow{alias: a, shown: m.shownName(a.Record.Name)}
-	hop := m.hops[a.Host]
-	row.state, row.evidence = hop.State(m.home())
-	for _, o := range outcomes {
-		row.targets = append(row.targets, o.Target)
-		if row.outcome.State == "" || o.State == ddns.Changed {
-			row.outcome = o
-		}
-	}
-	if mail := m.mail[a.Record.Name]; len(mail) > 0 {
-		row.notes = append(row.notes, fmt.Sprintf("the mail of %s goes by this name, and follows; an MX must not name a CNAME anyway (RFC 2181)", strings.Join(mail, ", ")))
-	}
-	if foreign := ddns.ForeignIPv6(hop, m.home()); len(foreign) > 0 && row.movable() && row.state == ddns.HopHere {
-		row.notes = append(row.notes, fmt.Sprintf("%s also answers %s, which is not known to be this home's%s: the name loses it", a.Host, foreign[0], because(m.noSix)))
-	}
-	return row
-}
-
-// because is a reason in brackets; nothing for none.
-func because(err error) string {
-	if err == nil {
-		return ""
-	}
-	return fmt.Sprintf(" (%v)", err)
-}
-
-// viaRow makes the row one that is pointed at --via.
-func (m *migration) viaRow(row *migrateRow) {
-	row.repoint = true
-	if !row.movable() {
-		return
-	}
-	zone, ok := ownerOf(m.zones, m.flags.via)
-	if err := ddns.MayRepoint(row.alias, zone, m.parts.config.Owner); err != nil && ok {
-		row.outcome.State, row.outcome.Why = ddns.Refused, err.Error()+"; nothing was changed"
-		return
-	}
-	after := row.alias.Record
-	after.Content = m.flags.via
-	row.after = []ddns.Record{after}
-	row.outcome.Why = fmt.Sprintf("follows %s instead of %s (%s)", m.flags.via, row.alias.Host, row.evidence)
-}
-
-// rowOfName says why a name that was given is no hop.
-func (m *migration) rowOfName(name string) *migrateRow {
-	row := &migrateRow{shown: m.shownName(name)}
-	row.alias.Record.Name = name
-	refuse := func(why, hint string) *migrateRow {
-		row.outcome = ddns.Outcome{Target: ddns.Target{Name: name, Shown: row.shown}, State: ddns.Refused, Why: why, Hint: hint}
-		return row
-	}
-	i := slices.IndexFunc(m.aliases, func(a ddns.Alias) bool { return a.Record.Name == name })
-	zone, ok := ownerOf(m.zones, name)
-	switch {
-	case !ok:
-		return refuse("no zone that the token sees holds it", "give the token the permission Zone > Zone > Read for that zone, or correct the name")
-	case m.failed[zone.Name] != nil:
-		err := m.failed[zone.Name]
-		refuse(err.Error(), ddns.HintOf(err))
-		row.outcome.State = stateOf(err)
-		return row
-	case i < 0 && m.kept[name]:
-		row.outcome = ddns.Outcome{Target: ddns.Target{Name: name, Shown: row.shown}, State: ddns.Right, Why: "no CNAME stands there, and the configuration keeps it"}
-		return row
-	case i < 0:
-		return refuse("no CNAME stands there; nothing was changed", "")
-	}
-	row.alias = m.aliases[i]
-	if a := row.alias; a.Kind == ddns.AliasFollows {
-		return refuse(fmt.Sprintf("it follows %s, which hops to %s (%s): only that last link is replaced, and this name goes along by itself", m.shownName(a.Last()), a.Host, a.Service),
-			"cfddns migrate "+m.shownName(a.Last()))
-	}
-	return refuse(row.alias.Why+"; nothing was changed", "")
 }
 
 // stateOf and exitAfter are what an error of Cloudflare's API means for a

@@ -79,7 +79,7 @@ func (m *migration) writtenNames() (names []string) {
 }
 
 // keepNames adds the names that were written to the configuration, tells a
-// running daemon, and waits until it keeps them.
+// running daemon, and waits until it keeps them. A signal ends the waiting alone.
 func (m *migration) keepNames(ctx context.Context) {
 	names := m.writtenNames()
 	if len(names) == 0 || m.flags.noConfig {
@@ -97,7 +97,7 @@ func (m *migration) keepNames(ctx context.Context) {
 		}
 		m.keep.added = true
 	}
-	m.keep.daemon = m.app.reloadDaemon(ctx, m.path)
+	m.keep.daemon = m.app.reloadDaemon(context.WithoutCancel(ctx), m.path)
 	if m.keep.daemon != nil {
 		return
 	}
@@ -107,8 +107,12 @@ func (m *migration) keepNames(ctx context.Context) {
 	m.keep.waited = m.keep.daemon == nil
 }
 
-// errNoDaemon says that nobody answers on the control socket.
-var errNoDaemon = errors.New("no daemon runs here")
+// errNoDaemon says that nobody answers on the control socket, errOtherConfig
+// that who does was started with another file.
+var (
+	errNoDaemon    = errors.New("no daemon runs here")
+	errOtherConfig = errors.New("the running daemon uses another configuration")
+)
 
 // reloadDaemon has the running daemon read its configuration again, which must
 // be the one at path.
@@ -122,7 +126,7 @@ func (a *app) reloadDaemon(ctx context.Context, path string) error {
 	case err != nil:
 		return fmt.Errorf("the running daemon refuses the new configuration: %w", err)
 	case !sameFile(now.Config, path):
-		return fmt.Errorf("the running daemon uses another configuration, %q", now.Config)
+		return fmt.Errorf("%w, %q", errOtherConfig, now.Config)
 	}
 	return nil
 }

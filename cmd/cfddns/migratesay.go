@@ -1,11 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/cfddns/cfddns/ddns"
 )
@@ -28,67 +28,6 @@ func (m *migration) say() {
 	}
 }
 
-// sayTable prints one line for each name.
-func (m *migration) sayTable() {
-	if len(m.rows) == 0 {
-		return
-	}
-	var text strings.Builder
-	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "result\tname\tfrom\tthat is\tto\tkept as set")
-	var words []string
-	for _, row := range m.rows {
-		o := m.resultOf(row)
-		word := string(o.State)
-		if !m.flags.apply && o.State == ddns.Changed {
-			word = "would change"
-		}
-		words = append(words, word)
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", word, row.shown, dash(row.alias.Host), dash(string(row.state)), m.toText(row), keptText(row))
-	}
-	_ = t.Flush()
-	for i, line := range strings.SplitAfter(text.String(), "\n") {
-		if i > 0 && i <= len(words) {
-			line = m.app.paint(words[i-1], 0) + strings.TrimPrefix(line, words[i-1])
-		}
-		fmt.Fprint(m.app.stdout, line)
-	}
-}
-
-func dash(text string) string {
-	if text == "" {
-		return "–"
-	}
-	return text
-}
-
-// toText is what takes the place of a CNAME.
-func (m *migration) toText(row *migrateRow) string {
-	if len(row.after) == 0 || !row.movable() {
-		return "stays"
-	}
-	var words []string
-	for _, r := range row.after {
-		words = append(words, r.Type+" "+r.Content)
-	}
-	return strings.Join(words, ", ")
-}
-
-// keptText is what the new record takes over.
-func keptText(row *migrateRow) string {
-	if !row.movable() {
-		return "–"
-	}
-	text := settings(row.alias.Record)
-	if row.alias.Record.Comment != "" {
-		text += ", comment"
-	}
-	if n := len(row.alias.Record.Tags); n > 0 {
-		text += ", " + counted(n, "tag")
-	}
-	return text
-}
-
 // sayNotes prints why names stay, and what else a person should know. What has
 // the same reason is said once.
 func (m *migration) sayNotes() {
@@ -100,18 +39,20 @@ func (m *migration) sayNotes() {
 	}
 	m.app.sayWrong(wrong)
 	evidence := map[string]bool{}
+	var notes []string
 	for _, row := range m.rows {
 		if row.movable() && !evidence[row.evidence] {
 			evidence[row.evidence] = true
 			fmt.Fprintf(m.app.stdout, "%s  %s: %s\n", m.app.paint(string(row.state), 12), row.alias.Service, row.evidence)
 		}
 		for _, note := range row.notes {
-			fmt.Fprintf(m.app.stdout, "%s  %s: %s\n", m.app.paint("note", 12), row.shown, note)
+			notes = append(notes, row.shown+": "+note)
 		}
 		if len(row.follow) > 0 {
-			fmt.Fprintf(m.app.stdout, "%s  %s by themselves and stay as they are: %s\n", m.app.paint("note", 12), "names that lead to "+row.shown+" follow it", someNames(row.follow))
+			notes = append(notes, fmt.Sprintf("names that lead to %s follow it by themselves and stay as they are: %s", row.shown, someNames(row.follow)))
 		}
 	}
+	m.app.sayList(m.app.paint("note", 12)+"  ", notes, m.flags.all)
 	if len(m.left) > 0 {
 		names := make([]string, len(m.left))
 		for i, t := range m.left {
@@ -171,9 +112,8 @@ func (m *migration) sayPrice() {
 	}
 	fmt.Fprintf(out, "\nnothing was written. What it costs:\n")
 	if m.flags.via == "" {
-		_, calls, _ := ddns.Rehearsal(m.round)
 		fmt.Fprintf(out, "  replacing: %s. Deleted and made anew in one transaction; a resolver that asks in that\n"+
-			"    moment may remember for up to half an hour that the name is gone\n", counted(calls, "call"))
+			"    moment may remember for up to half an hour that the name is gone\n", counted(m.writes(), "write"))
 		if len(movable) > 1 {
 			fmt.Fprintf(out, "  --via NAME: the others are pointed at NAME. Nothing is deleted, so no gap; one hop stays, inside the account\n")
 		}
@@ -224,8 +164,11 @@ func (m *migration) applyCommand() string {
 func (m *migration) sayDone() {
 	out := m.app.stdout
 	seen, asked := m.proved()
-	if len(m.results) > 0 {
+	switch {
+	case len(m.results) > 0 && asked > 0:
 		fmt.Fprintf(out, "\n%s written, %d of %d seen to answer so\n", counted(len(m.writtenNames()), "name"), seen, asked)
+	case len(m.results) > 0:
+		fmt.Fprintf(out, "\n%s written\n", counted(len(m.writtenNames()), "name"))
 	}
 	for _, p := range m.round.Proofs {
 		if p.Outcome == ddns.ProofContradicted {
@@ -294,6 +237,9 @@ func (m *migration) sayKeeping() {
 		fmt.Fprintf(out, "the running daemon keeps them\n")
 	case k.daemon != nil && k.daemon != errNoDaemon: //nolint:errorlint // it is never wrapped
 		fmt.Fprintf(m.app.stderr, "%s  %v\n", m.app.paint("note", 12), k.daemon)
+		if errors.Is(k.daemon, errOtherConfig) {
+			fmt.Fprintf(out, "so nobody follows the home's address for them yet; start one that does:\n  %s\n", m.runCommand())
+		}
 	default:
 		fmt.Fprintf(out, "no daemon runs here, so nobody follows the home's address yet; start it:\n  %s\n", m.runCommand())
 	}

@@ -87,11 +87,55 @@ func (n *internet) Lookup(ctx context.Context, family ddns.Family, host string) 
 	return n.resolver.lookup(ctx, []ddns.Family{family}, host)
 }
 
-// Gateway implements network: the default route, or that of the interface that is bound.
+// Gateway implements network: the default route, or that of the line which is
+// bound. Another line's router says nothing of ours.
 func (n *internet) Gateway() (ddns.Gateway, error) {
-	gateway, err := ipsource.DefaultGateway(n.device)
+	device := n.device
+	if device == "" && n.local.Is4() {
+		holders := holdersOf(n.local)
+		if len(holders) == 0 {
+			return ddns.Gateway{}, fmt.Errorf("no interface here holds %s (ip.bind)", n.local)
+		}
+		device = holders[0]
+	}
+	gateway, err := ipsource.DefaultGateway(device)
 	gateway.Tunnel = n.noTunnel && gateway.Interface != "" && isTunnel(gateway.Interface)
 	return gateway, err
+}
+
+// tunnelOf names the VPN interface that holds the local end of a connection,
+// or "".
+func tunnelOf(local net.Addr) string {
+	at, err := netip.ParseAddrPort(local.String())
+	if err != nil {
+		return ""
+	}
+	for _, name := range holdersOf(at.Addr()) {
+		if isTunnel(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// holdersOf names the interfaces of this machine that hold an address.
+func holdersOf(address netip.Addr) (names []string) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	for _, i := range interfaces {
+		addresses, err := i.Addrs()
+		if err != nil {
+			continue
+		}
+		for _, a := range addresses {
+			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Unmap() == address.Unmap() {
+				names = append(names, i.Name)
+			}
+		}
+	}
+	return names
 }
 
 // dialStagger is how long one address of a host gets before the next is tried

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"net"
-	"net/netip"
 	"os"
 	"syscall"
 )
@@ -28,33 +26,9 @@ func bindDevice(device string) func(network, address string, c syscall.RawConn) 
 	}
 }
 
-// tunnelOf names the VPN interface (tun, tap, WireGuard) that holds the local
-// address, or "". A PPP line is none: it is how many homes are connected.
-func tunnelOf(local net.Addr) string {
-	at, err := netip.ParseAddrPort(local.String())
-	if err != nil {
-		return ""
-	}
-	interfaces, err := net.Interfaces()
-	if err != nil {
-		return ""
-	}
-	for _, i := range interfaces {
-		addresses, err := i.Addrs()
-		if err != nil {
-			continue
-		}
-		for _, a := range addresses {
-			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Unmap() == at.Addr().Unmap() && isTunnel(i.Name) {
-				return i.Name
-			}
-		}
-	}
-	return ""
-}
-
-// isTunnel reads what the kernel says of an interface: tun and tap devices
-// have flags of their own, WireGuard names itself.
+// isTunnel reports whether an interface is a VPN's, by what the kernel says of
+// it: tun and tap devices have flags of their own, WireGuard names itself. A PPP
+// line is none: it is how many homes are connected.
 func isTunnel(name string) bool {
 	dir := "/sys/class/net/" + name
 	if _, err := os.Stat(dir + "/tun_flags"); err == nil {

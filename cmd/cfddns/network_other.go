@@ -2,10 +2,7 @@
 
 package main
 
-import (
-	"net"
-	"syscall"
-)
+import "syscall"
 
 const canBindDevice = false
 
@@ -13,6 +10,3 @@ func bindDevice(string) func(network, address string, c syscall.RawConn) error {
 
 // isTunnel cannot tell a VPN's interface from others here.
 func isTunnel(string) bool { return false }
-
-// tunnelOf cannot tell a VPN's interface from others here.
-func tunnelOf(net.Addr) string { return "" }

@@ -44,9 +44,9 @@ func survey(ctx context.Context, rosters []ddns.Roster, router ddns.WANWitness, 
 	return verdicts, ddns.JudgeWAN(v4, found)
 }
 
-// checkWayIn says how visitors come in over IPv4, as far as the router tells.
-func checkWayIn(round ddns.Round) finding {
-	f := finding{What: "way in over IPv4", State: string(ddns.Right), Why: round.WAN.Why, Hint: round.WAN.Hint}
+// checkVisitors says how visitors come in over IPv4, as far as the router tells.
+func checkVisitors(round ddns.Round) finding {
+	f := finding{What: "visitors over IPv4", State: string(ddns.Right), Why: round.WAN.Why, Hint: round.WAN.Hint}
 	if round.WAN.NAT != ddns.NATSingle {
 		f.State = note
 	}
@@ -61,6 +61,9 @@ func (a *app) sayWAN(w ddns.WAN) {
 
 // sayBefore tells what speaks against a change, before it is written.
 func (a *app) sayBefore(words []string) {
+	if a.watched {
+		fmt.Fprint(a.stderr, "\r\x1b[K") // over the line that progress draws
+	}
 	for _, w := range words {
 		fmt.Fprintf(a.stderr, "%s  %s\n", a.paint("note", 12), w)
 	}

@@ -157,3 +157,15 @@ func TestALeftOverSocketIsReplacedAndALiveOneIsNot(t *testing.T) {
 	}
 	second.Close()
 }
+
+func TestTheRouterOfABoundAddressIsThatOfItsOwnLine(t *testing.T) {
+	for where, address := range map[string]string{"loopback, by which no default route leads": "127.0.0.1", "no interface": "198.51.100.77"} {
+		bound, err := (&internet{}).forSources(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if gateway, err := bound.Gateway(); err == nil {
+			t.Errorf("the address is on %s, and the router of another line was found: %+v", where, gateway)
+		}
+	}
+}

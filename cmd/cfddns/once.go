@@ -88,21 +88,10 @@ func parseAssumed(text string, dry bool) (netip.Addr, error) {
 		return netip.Addr{}, fmt.Errorf("--assume is %q; write an IPv4 or IPv6 address", text)
 	}
 	address = address.Unmap()
-	if err := ddns.Sane(address, ddns.FamilyOf(address)); err != nil && !documentation(address) {
+	if err := ddns.Sane(address, ddns.FamilyOf(address)); err != nil && !ddns.Documentation(address) {
 		return netip.Addr{}, fmt.Errorf("--assume: %w, and would never be published", err)
 	}
 	return address, nil
-}
-
-// documentation reports the addresses of examples (RFC 5737, RFC 3849), which
-// are fine to rehearse with.
-func documentation(a netip.Addr) bool {
-	for _, p := range []string{"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"} {
-		if netip.MustParsePrefix(p).Contains(a) {
-			return true
-		}
-	}
-	return false
 }
 
 // warn says what is odd and hinders nothing.

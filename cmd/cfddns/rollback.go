@@ -64,7 +64,7 @@ func (a *app) rollBack(ctx context.Context, f migrateFlags) error {
 			return exit(ddns.ExitUnexpected, err)
 		}
 	} else {
-		a.sayBack(report, outcomes)
+		a.sayBack(report, outcomes, f.all)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -169,22 +169,23 @@ func (m *migration) goBack(ctx context.Context, backs []ddns.Back, found ddns.Fo
 const backMost = 66
 
 // sayBack prints the way back for a person.
-func (a *app) sayBack(report backReport, outcomes []ddns.Outcome) {
-	back, stands := 0, 0
+func (a *app) sayBack(report backReport, outcomes []ddns.Outcome, all bool) {
+	stands := 0
+	var back []string
 	var wrong []ddns.Outcome
 	for i, o := range outcomes {
 		switch o.State {
 		case ddns.Changed:
-			back++
-			fmt.Fprintf(a.stdout, "%s  %s %s %s\n              %s\n", a.paint("changed", 12), o.Target.Shown, report.Names[i].Type, report.Names[i].To, o.Why)
+			back = append(back, fmt.Sprintf("%s %s %s\n              %s", o.Target.Shown, report.Names[i].Type, report.Names[i].To, o.Why))
 		case ddns.Right:
 			stands++
 		default:
 			wrong = append(wrong, o)
 		}
 	}
+	a.sayList(a.paint("changed", 12)+"  ", back, all)
 	a.sayWrong(wrong)
-	fmt.Fprintf(a.stdout, "%d put back, %d stood there already, %d left as they are\n", back, stands, len(wrong))
+	fmt.Fprintf(a.stdout, "%d put back, %d stood there already, %d left as they are\n", len(back), stands, len(wrong))
 	if len(report.Removed) > 0 {
 		shown := make([]string, len(report.Removed))
 		for i, name := range report.Removed {

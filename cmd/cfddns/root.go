@@ -45,13 +45,15 @@ func newApp() *app {
 // output remembers the first error of writing, so that a full disk or a closed
 // pipe shows in the exit code whatever was printed.
 type output struct {
-	to  io.Writer
-	err error
+	to    io.Writer
+	begun bool // something was printed
+	err   error
 }
 
 // Write implements io.Writer.
 func (o *output) Write(p []byte) (int, error) {
 	n, err := o.to.Write(p)
+	o.begun = true
 	if o.err == nil {
 		o.err = err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,8 +119,9 @@ func (s *story) command(ctx context.Context, args ...string) ([]byte, error) {
 	var out bytes.Buffer
 	home := *s.home
 	home.stdout = &out
+	home.env = append(slices.Clip(home.env), "CFDDNS_CONFIG="+s.home.configFile) // a place that commands need not name
 	root := home.root()
-	root.SetArgs(append(args, "--config", s.home.configFile))
+	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	return out.Bytes(), err
 }

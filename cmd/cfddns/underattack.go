@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -31,10 +32,10 @@ off, and "Zone > Analytics > Read" to see whom the level challenged.`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	sub := func(word, short string, run func(context.Context, *parts, ddns.Zone) levelReport) *cobra.Command {
+	sub := func(word, short string, run levelCommand) *cobra.Command {
 		var zones []string
-		c := &cobra.Command{Use: word, Short: short, Example: "  cfddns under-attack " + word + " --zone example.com", Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return a.underAttack(cmd.Context(), zones, run) }}
+		c := &cobra.Command{Use: word, Short: short, Long: short + ".\n\n" + exitCodes, Example: "  cfddns under-attack " + word + " --zone example.com", Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error { return a.underAttack(cmd.Context(), word, zones, run) }}
 		c.Flags().StringSliceVar(&zones, "zone", nil, "`ZONE` that is meant (default: those of the configured names)")
 		return c
 	}
@@ -49,47 +50,63 @@ off, and "Zone > Analytics > Read" to see whom the level challenged.`,
 	return cmd
 }
 
+// levelCommand does something about the level of one zone.
+type levelCommand func(context.Context, *parts, ddns.Zone) levelReport
+
 // levelReport is how the security level of a zone stands, in JSON.
 type levelReport struct {
 	Zone        string           `json:"zone"`
 	State       ddns.TargetState `json:"state"`
 	Before      string           `json:"before"`
-	Level       string           `json:"level"`
+	Level       string           `json:"level"` // "" if it is not known
 	UnderAttack bool             `json:"under_attack"`
-	Challenged  int              `json:"challenged"` // requests in the last hour, by the security level; -1: not seen
+	Challenged  int              `json:"challenged"` // requests in the last hour, by the security level, 1,000 at most; -1: not seen
 	Why         string           `json:"why"`
 	Hint        string           `json:"hint"`
 }
 
-func (a *app) underAttack(ctx context.Context, named []string, run func(context.Context, *parts, ddns.Zone) levelReport) error {
+// levelsReport is what the commands print in JSON.
+type levelsReport struct {
+	Zones []levelReport `json:"zones"`
+	Notes []string      `json:"notes"`
+	Why   string        `json:"why"` // why there are no zones
+	Hint  string        `json:"hint"`
+	Exit  int           `json:"exit"`
+}
+
+func (a *app) underAttack(ctx context.Context, word string, named []string, run levelCommand) error {
 	p, err := a.reach()
 	if err != nil {
 		return err
 	}
 	stop := a.progress("asking Cloudflare")
-	zones, err := p.zonesFor(ctx, named)
-	if err != nil {
+	zones, missing, err := p.zonesFor(ctx, named)
+	if n := len(zones); n > 1 && len(named)+len(p.configured()) == 0 && word != "status" {
 		stop()
-		return exitFor(err)
+		return exit(ddns.ExitUsage, fmt.Errorf("name the zone to switch: %s; no name is configured, and the token sees %d zones", a.command("under-attack", word, "--zone", zones[0].Name), n))
 	}
-	reports := []levelReport{}
-	round := ddns.Round{}
+	report := levelsReport{Zones: []levelReport{}, Notes: []string{}}
+	var states []ddns.TargetState
+	if err != nil {
+		report.Why, report.Hint, states = err.Error(), ddns.HintOf(err), append(states, stateOf(err))
+	}
 	for _, zone := range zones {
 		r := run(ctx, p, zone)
-		reports = append(reports, r)
-		round.WaysIn = append(round.WaysIn, ddns.WayInOutcome{State: r.State})
+		report.Zones, states = append(report.Zones, r), append(states, r.State)
 	}
 	stop()
+	for _, err := range missing {
+		report.Notes = append(report.Notes, err.Error())
+	}
+	report.Exit = exitOfStates(states...)
 	if a.json() {
-		if err := a.printJSON(map[string]any{"zones": reports, "exit": round.Exit()}); err != nil {
+		if err := a.printJSON(report); err != nil {
 			return exit(ddns.ExitUnexpected, err)
 		}
-		return exit(round.Exit(), nil)
+		return exit(report.Exit, nil)
 	}
-	for _, r := range reports {
-		a.sayLevel(r)
-	}
-	return exit(round.Exit(), nil)
+	a.sayLevels(word, report)
+	return exit(report.Exit, err)
 }
 
 // failedLevel is the report of an error.
@@ -121,7 +138,8 @@ func (a *app) levelStatus(ctx context.Context, p *parts, zone ddns.Zone) levelRe
 		}
 	}
 	if r.Challenged > 0 {
-		r.Why = fmt.Sprintf("%s challenged in the last hour, such as to %s", counted(r.Challenged, "request"), slices.Sorted(maps.Keys(hosts))[0])
+		atLeast := map[bool]string{true: "at least "}[len(events) == cfclient.MostEvents]
+		r.Why = fmt.Sprintf("%s%s challenged in the last hour, such as to %s", atLeast, counted(r.Challenged, "request"), slices.Sorted(maps.Keys(hosts))[0])
 		if !r.UnderAttack {
 			r.Why += ", although the zone's level is " + level
 			r.Hint = "look for a Configuration Rule (dashboard > Rules) or an IP Access Rule (dashboard > Security > Security rules): the mode may be on for a path, a country or a network"
@@ -151,7 +169,7 @@ func setLevel(ctx context.Context, p *parts, zone ddns.Zone, to func(now string)
 	}
 	r.State, r.Level, r.UnderAttack = ddns.Changed, want, want == cfclient.UnderAttack
 	if r.UnderAttack {
-		if err := p.rememberLevel(zone, before); err != nil {
+		if err := p.rememberLevel(zone, before); err != nil && before != levelUsual {
 			r.Why = fmt.Sprintf("that it was %s could not be kept (%v): off will set %s", before, err, levelUsual)
 		}
 	}
@@ -189,7 +207,7 @@ func (p *parts) levelsFile() string { return filepath.Join(p.config.State, "secu
 
 func (p *parts) rememberLevel(zone ddns.Zone, level string) error {
 	if p.config.State == "" {
-		return nil
+		return errors.New("there is no state directory")
 	}
 	levels := p.levels()
 	levels[zone.Name] = level
@@ -198,6 +216,30 @@ func (p *parts) rememberLevel(zone ddns.Zone, level string) error {
 		return err
 	}
 	return renameio.WriteFile(p.levelsFile(), data, 0o600)
+}
+
+// sayLevels prints how all zones stand, and what may come next.
+func (a *app) sayLevels(word string, report levelsReport) {
+	for _, r := range report.Zones {
+		a.sayLevel(r)
+	}
+	for _, n := range report.Notes {
+		fmt.Fprintf(a.stderr, "%s  %s\n", a.paint(note, 12), n)
+	}
+	off := []string{"under-attack", "off"}
+	for _, r := range report.Zones {
+		if r.State == ddns.Changed && r.UnderAttack {
+			off = append(off, "--zone", r.Zone)
+		}
+	}
+	if len(off) > 2 {
+		fmt.Fprintf(a.stdout, "\nTo let a script host in all the same:\n  %s\nTo end it:\n  %s\n",
+			a.command("waf", "allow", "NAME", "--host", "HOST", "--address", "ADDRESS"), a.command(off...))
+	}
+	calm := func(r levelReport) bool { return r.State == ddns.Right && !r.UnderAttack && r.Why == "" }
+	if word == "status" && slices.ContainsFunc(report.Zones, calm) {
+		sayHint(a.stdout, "this does not show what a Configuration Rule sets for a path, or an IP Access Rule for a country or network")
+	}
 }
 
 // sayLevel prints how a zone stands.
@@ -217,9 +259,7 @@ func (a *app) sayLevel(r levelReport) {
 		return
 	}
 	if r.Why != "" {
-		fmt.Fprintf(a.stdout, "%s  %s: %s\n", a.paint("note", 12), r.Zone, r.Why)
+		fmt.Fprintf(a.stdout, "%s  %s: %s\n", a.paint(note, 12), r.Zone, r.Why)
 		sayHint(a.stdout, r.Hint)
-	} else if !r.UnderAttack && r.State == ddns.Right {
-		sayHint(a.stdout, "this does not show what a Configuration Rule sets for a path, or an IP Access Rule for a country or network")
 	}
 }

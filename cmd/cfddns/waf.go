@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/cfddns/cfddns/configs"
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/spf13/cobra"
 )
@@ -22,8 +19,8 @@ gets past a challenge. A way in is one WAF skip rule, as narrow as it can be:
 these hosts, this address (or a secret header), this product, until then. It
 stands before your own rules and touches none of them.
 
-The token needs the permission "Zone > Zone WAF > Edit", and "Zone > Analytics
-> Read" to see what stopped the host.`,
+The token needs the permission "Zone > Zone WAF > Edit" (Read for status), and
+"Zone > Analytics > Read" to see what stopped the host.`,
 		Example: "  cfddns waf status\n  cfddns waf allow backup --host api.example.com --address 198.51.100.7\n  cfddns waf revoke backup",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -32,32 +29,22 @@ The token needs the permission "Zone > Zone WAF > Edit", and "Zone > Analytics
 	return cmd
 }
 
-func (a *app) wafStatusCommand() *cobra.Command {
-	var zones []string
-	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "Show the custom rules in order, and what each way in lets through",
-		Example: "  cfddns waf status\n  cfddns waf status --zone example.com --output json",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.wafStatus(cmd.Context(), zones) },
-	}
-	cmd.Flags().StringSliceVar(&zones, "zone", nil, "`ZONE` to show (default: those of the configured names)")
-	return cmd
-}
+// exitCodes are those of the commands that ask Cloudflare's API alone.
+const exitCodes = `Exit codes: 0 done · 4 refused · 5 some zones done, some not · 6 Cloudflare not
+reached · 2 arguments or configuration`
 
-func (a *app) wafRevokeCommand() *cobra.Command {
-	var zones []string
-	var dry bool
-	cmd := &cobra.Command{
-		Use:     "revoke NAME",
-		Short:   "Take a way in away: its rule, and no other",
-		Example: "  cfddns waf revoke backup",
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.wafRevoke(cmd.Context(), args[0], zones, dry) },
+// oneName takes the name of a way in, and says what is odd about anything else.
+func oneName(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return fmt.Errorf("name the way in, such as: %s backup", cmd.CommandPath())
+	case len(args) == 1:
+		return ddns.CheckWayInName(args[0])
 	}
-	cmd.Flags().StringSliceVar(&zones, "zone", nil, "`ZONE` to look in (default: those of the configured names)")
-	cmd.Flags().BoolVarP(&dry, "dry-run", "n", false, "have Cloudflare check it, and change nothing")
-	return cmd
+	if f := cmd.Flags().Lookup("header"); f != nil && f.Changed && f.Value.String() == defaultHeader {
+		return fmt.Errorf("%q is one word too many; for a header of that name write --header=%s", args[1], args[1])
+	}
+	return fmt.Errorf("%q is one word too many: one way in at a time", args[1])
 }
 
 // reach builds what a command needs that talks to Cloudflare's API alone.
@@ -74,310 +61,80 @@ func (a *app) reach() (*parts, error) {
 	return p, nil
 }
 
-// exitFor is the exit code of a command that an error of the API ends.
-func exitFor(err error) error {
-	switch ddns.KindOf(err) {
-	case ddns.TokenRefused, ddns.NotPermitted, ddns.NoZone, ddns.Rejected, ddns.Conflict:
-		return exit(ddns.ExitRefused, err)
-	case ddns.Unreachable, ddns.Limited, ddns.Uncertain:
-		return exit(ddns.ExitUnreached, err)
-	default:
-		return exit(ddns.ExitUnexpected, err)
+// exitOfStates is the exit code of how several things ended.
+func exitOfStates(states ...ddns.TargetState) int {
+	var round ddns.Round
+	for _, s := range states {
+		round.WaysIn = append(round.WaysIn, ddns.WayInOutcome{State: s})
 	}
+	return round.Exit()
 }
 
-// exitOfState is the exit code of how a way in ended.
-func exitOfState(state ddns.TargetState) error {
-	return exit(ddns.Round{WaysIn: []ddns.WayInOutcome{{State: state}}}.Exit(), nil)
+// command is a line that does something with the configuration in use.
+func (a *app) command(words ...string) string {
+	line := "cfddns " + strings.Join(words, " ")
+	if a.configFile != "" {
+		line += " --config " + a.configFile
+	}
+	return line
 }
 
 // zonesFor finds the zones that a command is about: those that are named, else
-// those of the configuration, else all that the token sees.
-func (p *parts) zonesFor(ctx context.Context, named []string) ([]ddns.Zone, error) {
+// those of the configuration, else all that the token sees. A configured name
+// whose zone is not there is told, and hinders nothing if others are.
+func (p *parts) zonesFor(ctx context.Context, named []string) (zones []ddns.Zone, missing []error, err error) {
 	all, err := p.client.Zones(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	names := named
+	if len(named) > 0 {
+		zones, err = zonesNamed(all, named)
+		return zones, nil, err
+	}
+	names := p.configured()
 	if len(names) == 0 {
-		for _, t := range p.config.Targets() {
-			names = append(names, t.Name)
-		}
-		for _, k := range p.config.WaysIn() {
-			names = append(names, k.Hosts...)
-		}
+		return all, nil, nil
 	}
-	if len(names) == 0 {
-		return all, nil
-	}
-	var zones []ddns.Zone
 	for _, name := range names {
-		zone, err := ddns.ZoneOf(all, strings.ToLower(strings.TrimSuffix(name, ".")))
-		if err == nil && len(named) > 0 && zone.Name != strings.ToLower(name) {
-			err = &ddns.Error{Kind: ddns.NoZone, Op: "find the zone " + name, Err: fmt.Errorf("it is a name in the zone %s", zone.Name), Hint: "write --zone " + zone.Name}
+		zone, err := ddns.ZoneOf(all, name)
+		switch {
+		case err != nil:
+			missing = append(missing, err)
+		case !slices.ContainsFunc(zones, sameZone(zone)):
+			zones = append(zones, zone)
 		}
+	}
+	if len(zones) == 0 {
+		return nil, nil, missing[0]
+	}
+	return zones, missing, nil
+}
+
+// configured are the names that the configuration speaks of.
+func (p *parts) configured() (names []string) {
+	for _, t := range p.config.Targets() {
+		names = append(names, t.Name)
+	}
+	for _, k := range p.config.WaysIn() {
+		names = append(names, k.Hosts...)
+	}
+	return names
+}
+
+// zonesNamed are the zones of these names, which must be those of zones.
+func zonesNamed(all []ddns.Zone, named []string) (zones []ddns.Zone, err error) {
+	for _, word := range named {
+		name := strings.ToLower(strings.TrimSuffix(word, "."))
+		zone, err := ddns.ZoneOf(all, name)
 		if err != nil {
 			return nil, err
 		}
-		if !slices.ContainsFunc(zones, func(z ddns.Zone) bool { return z.ID == zone.ID }) {
+		if zone.Name != name {
+			return nil, &ddns.Error{Kind: ddns.NoZone, Op: "find the zone " + word, Err: fmt.Errorf("it is a name in the zone %s", zone.Name), Hint: "write --zone " + zone.Name}
+		}
+		if !slices.ContainsFunc(zones, sameZone(zone)) {
 			zones = append(zones, zone)
 		}
 	}
 	return zones, nil
 }
-
-// zoneRules is the rules of a zone, in JSON.
-type zoneRules struct {
-	Zone  string     `json:"zone"`
-	Plan  string     `json:"plan"`
-	Slots int        `json:"slots"`
-	Rules []ruleView `json:"rules"`
-}
-
-// ruleView is a rule in JSON. The expressions of your own rules are not shown:
-// they may hold secrets.
-type ruleView struct {
-	Position    int    `json:"position"`
-	ID          string `json:"id"`
-	Action      string `json:"action"`
-	Enabled     bool   `json:"enabled"`
-	Description string `json:"description"`
-	WayIn       string `json:"way_in"` // its name, if it is ours
-	Lets        string `json:"lets"`   // whom it lets in, where, past what
-	Until       string `json:"until"`
-}
-
-func viewOf(set ddns.RuleSet, zone ddns.Zone, now time.Time) zoneRules {
-	view := zoneRules{Zone: zone.Name, Plan: zone.Plan, Slots: zone.RuleSlots(), Rules: []ruleView{}}
-	for _, r := range set.Rules {
-		v := ruleView{Position: r.Position, ID: r.ID, Action: r.Action, Enabled: r.Enabled, Description: r.Description}
-		if name, ours := ddns.Ours(r); ours {
-			v.WayIn, v.Lets = name, "changed by hand: look at it in the dashboard, or let the host in again"
-			if w, ok := ddns.ParseWayIn(r); ok {
-				v.Lets = w.String()
-				if w.Over(now) {
-					v.Lets += " (over: it lets nobody in any more, and cfddns waf revoke " + name + " frees its slot)"
-				}
-				if !w.Until.IsZero() {
-					v.Until = w.Until.UTC().Format(time.RFC3339)
-				}
-			}
-		}
-		view.Rules = append(view.Rules, v)
-	}
-	return view
-}
-
-func (a *app) wafStatus(ctx context.Context, named []string) error {
-	p, err := a.reach()
-	if err != nil {
-		return err
-	}
-	stop := a.progress("reading the rules")
-	views, err := p.rules(ctx, named, a.clock())
-	stop()
-	if err != nil {
-		return exitFor(err)
-	}
-	if a.json() {
-		return exit(0, a.printJSON(map[string]any{"zones": views}))
-	}
-	for _, v := range views {
-		a.sayRules(v)
-	}
-	for _, k := range p.config.WaysIn() {
-		if !slices.ContainsFunc(views, func(v zoneRules) bool {
-			return slices.ContainsFunc(v.Rules, func(r ruleView) bool { return r.WayIn == k.Name })
-		}) {
-			fmt.Fprintf(a.stdout, "%s  %s is configured, and has no rule yet: cfddns once makes it\n", a.paint("note", 12), k.Name)
-		}
-	}
-	return nil
-}
-
-// rules reads the rules of the zones.
-func (p *parts) rules(ctx context.Context, named []string, now time.Time) ([]zoneRules, error) {
-	zones, err := p.zonesFor(ctx, named)
-	if err != nil {
-		return nil, err
-	}
-	views := []zoneRules{}
-	for _, zone := range zones {
-		set, err := p.client.Rules(ctx, zone)
-		if err != nil {
-			return nil, err
-		}
-		views = append(views, viewOf(set, zone, now))
-	}
-	return views, nil
-}
-
-// sayRules prints the rules of a zone.
-func (a *app) sayRules(v zoneRules) {
-	free := fmt.Sprintf("%d of %d free", max(0, v.Slots-len(v.Rules)), v.Slots)
-	fmt.Fprintf(a.stdout, "%s: %s, %s\n", v.Zone, counted(len(v.Rules), "custom rule"), free)
-	for _, r := range v.Rules {
-		off := ""
-		if !r.Enabled {
-			off = " (disabled)"
-		}
-		if r.WayIn != "" {
-			fmt.Fprintf(a.stdout, "  %2d  way in  %s%s: %s\n", r.Position, r.WayIn, off, r.Lets)
-		} else {
-			fmt.Fprintf(a.stdout, "  %2d  %s  %q%s\n", r.Position, r.Action, r.Description, off)
-		}
-	}
-}
-
-// wayInReport is what allow and revoke print in JSON.
-type wayInReport struct {
-	Name    string           `json:"name"`
-	Zone    string           `json:"zone"`
-	State   ddns.TargetState `json:"state"`
-	Why     string           `json:"why"`
-	Hint    string           `json:"hint"`
-	DryRun  bool             `json:"dry_run"`
-	Changes []ruleChange     `json:"changes"`
-	Skips   []string         `json:"skips"`
-	Notes   []string         `json:"notes"`
-	Header  string           `json:"header,omitempty"`
-	Secret  string           `json:"secret,omitempty"` // shown when it was made, and never again
-}
-
-// ruleChange is a change of a rule of ours, in JSON.
-type ruleChange struct {
-	Before string `json:"before"`
-	After  string `json:"after"`
-	Why    string `json:"why"`
-}
-
-func reportOf(o ddns.WayInOutcome, dry bool) wayInReport {
-	report := wayInReport{Name: o.Name, Zone: o.Zone, State: o.State, Why: o.Why, Hint: o.Hint, DryRun: dry, Changes: []ruleChange{}, Skips: []string{}, Notes: []string{}}
-	for _, c := range o.Changes {
-		report.Changes = append(report.Changes, ruleChange{Before: letsText(c.Before), After: letsText(c.After), Why: c.Why})
-	}
-	return report
-}
-
-// letsText is what a rule of ours lets in; "" for none.
-func letsText(r *ddns.Rule) string {
-	if r == nil {
-		return ""
-	}
-	w, ok := ddns.ParseWayIn(*r)
-	if !ok {
-		return "a rule that was changed by hand"
-	}
-	if !r.Enabled {
-		return w.String() + " (disabled)"
-	}
-	return w.String()
-}
-
-// sayWayIn prints how a way in ended, with what stood before and after.
-func (a *app) sayWayIn(r wayInReport) {
-	out, word := a.stdout, string(r.State)
-	if r.State != ddns.Right && r.State != ddns.Changed {
-		out = a.stderr
-	}
-	if r.DryRun && r.State == ddns.Changed {
-		word = "would change"
-	}
-	why := r.Why
-	if r.State == ddns.Right && why == "" {
-		why = "as it should be already; nothing was changed"
-	}
-	fmt.Fprintf(out, "%s  way in %s: %s\n", a.paint(word, 12), joinNonEmpty(" at ", r.Name, r.Zone), why)
-	sayHint(out, r.Hint)
-	for _, c := range r.Changes {
-		if c.Before != "" {
-			fmt.Fprintf(out, "              before: %s\n", c.Before)
-		}
-		if c.After != "" {
-			fmt.Fprintf(out, "              after:  %s\n", c.After)
-		}
-	}
-	for _, n := range r.Notes {
-		fmt.Fprintf(out, "%s  %s\n", a.paint("note", 12), n)
-	}
-}
-
-// sayWaysIn prints how the ways in stand after a round, and reports whether one
-// of them changed.
-func (a *app) sayWaysIn(r ddns.Round, quiet bool) (changed bool) {
-	for _, o := range r.WaysIn {
-		changed = changed || o.State == ddns.Changed
-		if o.State == ddns.Right && quiet {
-			continue
-		}
-		report := reportOf(o, r.Dry)
-		if o.State == ddns.Right {
-			report.Why = joinNonEmpty(": ", "stands", o.Why)
-		}
-		a.sayWayIn(report)
-	}
-	return changed
-}
-
-// waysInRight counts them.
-func waysInRight(r ddns.Round) (n int) {
-	for _, o := range r.WaysIn {
-		if o.State == ddns.Right || o.State == ddns.Changed {
-			n++
-		}
-	}
-	return n
-}
-
-func (a *app) wafRevoke(ctx context.Context, name string, named []string, dry bool) error {
-	p, err := a.reach()
-	if err != nil {
-		return err
-	}
-	zones, err := p.zonesFor(ctx, named)
-	if err != nil {
-		return exitFor(err)
-	}
-	report := wayInReport{Name: name, State: ddns.Right, Why: "no way in of that name stands there; nothing was changed", DryRun: dry, Changes: []ruleChange{}, Skips: []string{}, Notes: []string{}}
-	var looked []string
-	for _, zone := range zones {
-		looked = append(looked, zone.Name)
-		o := ddns.Revoke(ctx, p.client, zone, name, dry)
-		if o.State != ddns.Right {
-			report = reportOf(o, dry)
-		}
-		if o.State != ddns.Right && o.State != ddns.Changed {
-			break
-		}
-	}
-	if report.Zone == "" {
-		report.Zone = strings.Join(looked, ", ")
-	}
-	if p.keeps(name) {
-		report.Notes = append(report.Notes, "the configuration still lists it under waf.allow, and the next round would make it again: take it out there")
-	}
-	return a.concludeWayIn(report)
-}
-
-// keeps reports whether the configuration lists a way in.
-func (p *parts) keeps(name string) bool {
-	return slices.ContainsFunc(p.config.WAF.Allow, func(w configs.WayIn) bool { return w.Name == name })
-}
-
-// concludeWayIn prints a report and ends with its code.
-func (a *app) concludeWayIn(r wayInReport) error {
-	if a.json() {
-		if err := a.printJSON(r); err != nil {
-			return exit(ddns.ExitUnexpected, err)
-		}
-	} else {
-		a.sayWayIn(r)
-	}
-	return exitOfState(r.State)
-}
-
-// errNoHosts and its like are what the arguments of allow lack.
-var (
-	errNoHosts  = errors.New("name the hosts that the script calls: --host api.example.com")
-	errNoOrigin = errors.New("say where the script host comes from: --address 198.51.100.7, --self, or --header for one without a lasting address")
-)

@@ -2,12 +2,15 @@ package main
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cfddns/cfddns/cfclient"
+	"github.com/cfddns/cfddns/configs"
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/cfddns/cfddns/sandbox"
 )
@@ -125,9 +128,35 @@ func TestChallengesInSpiteOfTheLevelAreShown(t *testing.T) {
 	}
 }
 
-func TestTheLinesForTheConfigurationHoldWhatWasAllowed(t *testing.T) {
-	f := allowFlags{hosts: []string{"a.example.com", "b.example.com"}, self: true}
-	if got := f.configLines("here", []string{"bic", "securityLevel"}); !strings.Contains(got, "- {name: here, hosts: [a.example.com, b.example.com], address: self, products: [bic, securityLevel]}") {
-		t.Errorf("got %s", got)
+func TestTheLinesForTheConfigurationKeepWhatWasAllowed(t *testing.T) {
+	tests := []struct {
+		name  string
+		flags allowFlags
+		skips []string
+		want  string
+	}{
+		{"this home", allowFlags{hosts: []string{"a.example.com", "b.example.com"}, self: true}, []string{"bic", "securityLevel"},
+			"198.51.100.7 → a.example.com, b.example.com, past Under Attack mode and the security level, the browser integrity check"},
+		{"two addresses and this home, for a while, in a zone of its own", allowFlags{hosts: []string{"a.example.com"}, addresses: []string{"198.51.100.8", "2001:db8:1:2::9"}, self: true, until: "2099-12-31", zone: "example.com"}, []string{"securityLevel"},
+			"198.51.100.7, 198.51.100.8, 2001:db8:1:2::/64 → a.example.com, past Under Attack mode and the security level, until 2100-01-01T00:00:00Z"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "c.yaml")
+			if err := os.WriteFile(path, []byte("ip:\n  sources: [default]\n"+tt.flags.configLines("here", tt.skips)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cfg, _, err := configs.Load(path, nil)
+			if err != nil || len(cfg.WaysIn()) != 1 {
+				t.Fatalf("%v\n%s", err, tt.flags.configLines("here", tt.skips))
+			}
+			k := cfg.WaysIn()[0]
+			if k.Self {
+				k.Addresses = append(k.Addresses, netip.MustParsePrefix("198.51.100.7/32"))
+			}
+			if got := k.String(); got != tt.want || k.Zone != tt.flags.zone {
+				t.Errorf("it is kept as %s in %q", got, k.Zone)
+			}
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -43,11 +44,11 @@ An IPv6 address is let in with its /64. An address that is shared with others
 (CGNAT) is refused: use --header.
 
 Exit codes: 0 done · 4 refused · 6 Cloudflare not reached · 3 the address is
-not known · 2 arguments or configuration`,
+not agreed on · 2 arguments or configuration`,
 		Example: `  cfddns waf allow backup --host api.example.com --address 198.51.100.7
   cfddns waf allow backup --host api.example.com --self --until 2026-12-31
   cfddns waf allow phone --host api.example.com --header`,
-		Args: cobra.ExactArgs(1),
+		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.wafAllow(cmd.Context(), args[0], f) },
 	}
 	flags := cmd.Flags()
@@ -65,6 +66,9 @@ not known · 2 arguments or configuration`,
 
 func (a *app) wafAllow(ctx context.Context, name string, f allowFlags) error {
 	w, err := f.wayIn(name)
+	if err == nil && w.Over(a.clock()) {
+		err = fmt.Errorf("--until: %s is over already", w.Until.UTC().Format(time.RFC3339))
+	}
 	if err != nil {
 		return exit(ddns.ExitUsage, err)
 	}
@@ -73,17 +77,20 @@ func (a *app) wafAllow(ctx context.Context, name string, f allowFlags) error {
 		return err
 	}
 	stop := a.progress("asking Cloudflare")
-	report, err := a.allow(ctx, p, w, f)
+	report := a.allow(ctx, p, w, f)
 	stop()
-	if err != nil {
-		return exitFor(err)
-	}
 	if err := a.concludeWayIn(report); err != nil || a.json() {
 		return err
 	}
 	a.sayTest(report, w, f)
 	return nil
 }
+
+// errNoHosts and errNoOrigin are what the arguments may lack.
+var (
+	errNoHosts  = errors.New("name the hosts that the script calls: --host api.example.com")
+	errNoOrigin = errors.New("say where the script host comes from: --address 198.51.100.7, --self, or --header for one without a lasting address")
+)
 
 // wayIn is what the arguments alone say.
 func (f allowFlags) wayIn(name string) (ddns.WayIn, error) {
@@ -122,39 +129,23 @@ func (f allowFlags) wayIn(name string) (ddns.WayIn, error) {
 }
 
 // allow asks what it must know, has Cloudflare check the rule, and writes it.
-func (a *app) allow(ctx context.Context, p *parts, w ddns.WayIn, f allowFlags) (wayInReport, error) {
-	if w.Over(a.clock()) {
-		return wayInReport{}, &ddns.Error{Kind: ddns.Rejected, Op: "let " + w.Name + " in", Err: fmt.Errorf("--until is over already; nothing was changed")}
-	}
+func (a *app) allow(ctx context.Context, p *parts, w ddns.WayIn, f allowFlags) wayInReport {
 	zone, err := p.zoneFor(ctx, w, f.zone)
 	if err != nil {
-		return wayInReport{}, err
+		return reportOf(ddns.NotLetIn(w.Name, "", err), f.dry)
 	}
-	var asked []netip.Addr
-	if f.self {
-		homes, err := a.homes(ctx, p, w.Name)
-		if ddns.KindOf(err) == ddns.Rejected {
-			return wayInReport{}, err
-		}
-		if err != nil { // nobody agrees on an address: the way in waits, and the report says so
-			why := err.Error()
-			return wayInReport{Name: w.Name, Zone: zone.Name, State: ddns.Held, Why: why, Changes: []ruleChange{}, Skips: []string{}, Notes: []string{}}, nil //nolint:nilerr // it is in the report
-		}
-		for _, home := range homes {
-			w.Addresses, asked = append(w.Addresses, ddns.Admit(home)), append(asked, home)
-		}
+	asked, err := a.complete(ctx, p, &w, f)
+	if err != nil {
+		return reportOf(ddns.NotLetIn(w.Name, zone.Name, err), f.dry)
 	}
 	set, err := p.client.Rules(ctx, zone)
 	if err != nil {
-		return wayInReport{}, err
+		return reportOf(ddns.NotLetIn(w.Name, zone.Name, err), f.dry)
 	}
 	old := standing(set, w.Name)
 	fresh := w.Header != "" && (old.Header != w.Header || old.Secret.IsZero())
 	if w.Secret = old.Secret; fresh {
 		w.Secret = ddns.NewSecret(rand.Text())
-	}
-	for _, prefix := range w.Addresses {
-		asked = append(asked, prefix.Addr())
 	}
 	notes := p.judge(ctx, &w, evidenceOf{zone: zone, set: set, asked: asked, had: old.Skips, custom: f.custom}, a.clock())
 	o := ddns.LetIn(ctx, p.client, zone, w, true, a.clock()) // Cloudflare checks permission, quota and expression
@@ -162,7 +153,11 @@ func (a *app) allow(ctx context.Context, p *parts, w ddns.WayIn, f allowFlags) (
 		o = ddns.LetIn(ctx, p.client, zone, w, false, a.clock())
 	}
 	report := reportOf(o, f.dry)
-	report.Notes, report.Skips = append(report.Notes, notes...), w.Skips
+	report.Skips = w.Skips
+	if report.Exit == ddns.ExitRight {
+		report.Notes = append(report.Notes, p.outside(ctx, zone, w.Hosts)...)
+	}
+	report.Notes = append(report.Notes, notes...)
 	if p.keeps(w.Name) {
 		report.Notes = append(report.Notes, "the configuration lists it too, under waf.allow: the next round makes it as it stands there")
 	}
@@ -172,7 +167,23 @@ func (a *app) allow(ctx context.Context, p *parts, w ddns.WayIn, f allowFlags) (
 			report.Secret = w.Secret.Reveal()
 		}
 	}
-	return report, nil
+	return report
+}
+
+// complete adds this home's addresses to a way in, if they are wanted, and
+// returns the addresses whose events are of interest.
+func (a *app) complete(ctx context.Context, p *parts, w *ddns.WayIn, f allowFlags) (asked []netip.Addr, err error) {
+	for _, prefix := range w.Addresses {
+		asked = append(asked, prefix.Addr())
+	}
+	if !f.self {
+		return asked, nil
+	}
+	homes, err := a.homes(ctx, p, w.Name)
+	for _, home := range homes {
+		w.Addresses, asked = append(w.Addresses, ddns.Admit(home)), append(asked, home)
+	}
+	return asked, err
 }
 
 // standing is the way in as its rule has it now, if it has one.
@@ -201,6 +212,7 @@ func (p *parts) zoneFor(ctx context.Context, w ddns.WayIn, named string) (ddns.Z
 }
 
 // homes asks for this home's addresses, as a round would.
+// Where nobody agrees on one, the way in waits.
 func (a *app) homes(ctx context.Context, p *parts, name string) ([]netip.Addr, error) {
 	cfg := p.config
 	cfg.WAF.Allow = []configs.WayIn{{Address: "self"}}
@@ -225,7 +237,7 @@ func (a *app) homes(ctx context.Context, p *parts, name string) ([]netip.Addr, e
 		}
 	}
 	if len(homes) == 0 {
-		return nil, fmt.Errorf("this home's address is not agreed on: %s; nothing was changed", strings.Join(why, "; "))
+		return nil, fmt.Errorf("%w (%s)", ddns.ErrNoAddress, strings.Join(why, "; "))
 	}
 	return homes, nil
 }
@@ -247,85 +259,45 @@ func hasIPv6(bind string) bool {
 	return err == nil
 }
 
-// evidenceOf is what is known before the events are asked for.
-type evidenceOf struct {
-	zone   ddns.Zone
-	set    ddns.RuleSet
-	asked  []netip.Addr
-	had    []string // what the rule skips now
-	custom bool
-}
-
-// judge decides what the way in skips, from what stopped its addresses in the
-// last 24 hours, and says what was seen.
-func (p *parts) judge(ctx context.Context, w *ddns.WayIn, e evidenceOf, now time.Time) (notes []string) {
-	var events []ddns.SecurityEvent
-	var seen []netip.Addr
-	for _, address := range e.asked {
-		if slices.Contains(seen, address) {
-			continue
-		}
-		seen = append(seen, address)
-		found, err := p.client.SecurityEvents(ctx, e.zone, now.Add(-24*time.Hour+time.Minute), now, address)
-		if err != nil {
-			notes = append(notes, fmt.Sprintf("what stopped %s could not be seen (%v); %s", address, err, ddns.HintOf(err)))
-			break
-		}
-		events = append(events, found...)
-	}
-	evidence := ddns.EvidenceOf(events, e.set, e.zone)
-	skips := append(slices.Clone(e.had), evidence.Skips...)
-	if evidence.Stopped > 0 {
-		notes = append(notes, "stopped in the last 24 hours by "+strings.Join(evidence.Seen, ", "))
-	}
-	if !e.custom && slices.Contains(evidence.Skips, ddns.SkipCustom) && !slices.Contains(e.had, ddns.SkipCustom) {
-		skips = slices.DeleteFunc(skips, func(word string) bool { return word == ddns.SkipCustom })
-		notes = append(notes, fmt.Sprintf("a rule of your own stops it (%s): it is not skipped unless you say --include-custom", cmp.Or(strings.Join(evidence.Own, ", "), "no longer there, or not seen")))
-	}
-	if len(skips) == 0 {
-		skips = []string{ddns.SkipLevel}
-	}
-	if e.custom {
-		skips = append(skips, ddns.SkipCustom)
-	}
-	slices.Sort(skips)
-	w.Skips = slices.Compact(skips)
-	return append(notes, evidence.Cannot...)
-}
-
 // sayTest says how to see that it works, and what keeps it right from now on.
 func (a *app) sayTest(r wayInReport, w ddns.WayIn, f allowFlags) {
-	if f.dry || r.State != ddns.Changed && r.State != ddns.Right {
+	if f.dry || r.Exit != ddns.ExitRight {
 		return
 	}
 	if r.Secret != "" {
 		fmt.Fprintf(a.stdout, "\nThe secret is shown this once:\n  %s: %s\n", r.Header, r.Secret)
 	} else if r.Header != "" {
-		fmt.Fprintf(a.stdout, "\nThe secret stays the one it was, and is not shown; for a new one: cfddns waf revoke %s, then allow again\n", r.Name)
+		fmt.Fprintf(a.stdout, "\nThe secret stays the one it was, and is not shown; for a new one take the way in away first:\n  %s\n", a.command("waf", "revoke", r.Name))
 	}
 	header := ""
 	if r.Header != "" {
 		header = fmt.Sprintf("-H '%s: %s' ", r.Header, cmp.Or(r.Secret, "THE SECRET"))
 	}
-	fmt.Fprintf(a.stdout, "\nTry it on the script host; 403 with `cf-mitigated: challenge` would say no:\n  curl -sI %shttps://%s/\n", header, w.Hosts[0])
-	if r.Header != "" {
-		return
+	fmt.Fprintf(a.stdout, "\nTry it on the script host; 403 with `cf-mitigated: challenge` would say no:\n")
+	for _, host := range w.Hosts {
+		fmt.Fprintf(a.stdout, "  curl -sI %shttps://%s/\n", header, host)
 	}
-	fmt.Fprintf(a.stdout, "\nTo have the daemon keep it, put this into the configuration:\n%s", f.configLines(r.Name, r.Skips))
+	if r.Header == "" {
+		fmt.Fprintf(a.stdout, "\nTo have the daemon keep it, put this into the configuration:\n%s", f.configLines(r.Name, r.Skips))
+	}
 }
 
-// configLines is the entry of the configuration that keeps a way in.
+// configLines is the entry of the configuration that keeps a way in, as it is
+// pasted: a key of the file begins its line.
 func (f allowFlags) configLines(name string, skips []string) string {
-	address := "self"
-	if !f.self {
-		address = fmt.Sprintf("%q", f.addresses[0])
+	words := slices.Clone(f.addresses)
+	if f.self {
+		words = append(words, "self")
 	}
-	more := ""
+	line := fmt.Sprintf("name: %s, hosts: [%s], address: %q", name, strings.Join(f.hosts, ", "), strings.Join(words, ", "))
+	if f.zone != "" {
+		line += ", zone: " + f.zone
+	}
 	if f.until != "" {
-		more = fmt.Sprintf(", until: %q", f.until)
+		line += fmt.Sprintf(", until: %q", f.until)
 	}
 	if !slices.Equal(skips, []string{ddns.SkipLevel}) {
-		more += ", products: [" + strings.Join(skips, ", ") + "]"
+		line += ", products: [" + strings.Join(skips, ", ") + "]"
 	}
-	return fmt.Sprintf("  waf:\n    allow:\n      - {name: %s, hosts: [%s], address: %s%s}\n", name, strings.Join(f.hosts, ", "), address, more)
+	return fmt.Sprintf("waf:\n  allow:\n    - {%s}\n", line)
 }

@@ -27,42 +27,45 @@ const (
 
 // answer is a kind of answer, as it is counted.
 type answer struct {
-	kind kind
-	code int // of Cloudflare's error page, else the status
+	kind   kind
+	code   int // of Cloudflare's error page, else the status
+	status int
 }
 
 // answerOf sorts one look. A 403 without Cloudflare's marks may be the
 // origin's: it passes through with the same headers.
 // https://developers.cloudflare.com/support/troubleshooting/http-status-codes/4xx-client-error/error-403/
 func answerOf(url string, l Look) answer {
+	return answer{kindOf(url, l), cmp.Or(l.Answer.CloudflareError, l.Answer.Status), l.Answer.Status}
+}
+
+func kindOf(url string, l Look) kind {
 	a := l.Answer
 	switch {
 	case l.Trouble == Waits:
-		return answer{waits, 0}
+		return waits
 	case l.Trouble != "":
-		return answer{silent, 0}
+		return silent
 	case a.Challenge:
-		return answer{challenge, a.Status}
+		return challenge
 	case a.CloudflareError == 1015 || a.Status == http.StatusTooManyRequests:
-		return answer{limited, cmp.Or(a.CloudflareError, a.Status)}
-	case slices.Contains([]int{1005, 1006, 1007, 1008, 1009, 1010, 1012, 1020}, a.CloudflareError):
-		return answer{blocked, a.CloudflareError}
-	case a.Blocked:
-		return answer{blocked, a.Status}
+		return limited
+	case slices.Contains([]int{1005, 1006, 1007, 1008, 1009, 1010, 1012, 1020}, a.CloudflareError), a.Blocked:
+		return blocked
 	case a.CloudflareError != 0:
-		return answer{byEdge, a.CloudflareError}
-	case !a.Cloudflare:
-		return answer{stranger, a.Status}
+		return byEdge
+	case !a.Cloudflare && !strings.HasPrefix(url, "https://"):
+		return stranger // over TLS its certificate says who it is
 	case a.Status >= 520 && a.Status <= 530:
-		return answer{byEdge, a.Status} // statuses that only Cloudflare uses
+		return byEdge // statuses that only Cloudflare uses
 	case a.Status == http.StatusForbidden:
-		return answer{forbidden, a.Status}
+		return forbidden
 	case a.Status >= 500:
-		return answer{failed, a.Status}
+		return failed
 	case a.Status >= 300 && a.Status < 400 && a.Location != "" && a.Location == url:
-		return answer{loop, a.Status}
+		return loop
 	default:
-		return answer{fine, a.Status}
+		return fine
 	}
 }
 
@@ -76,7 +79,10 @@ func (a answer) text() string {
 	case challenge:
 		return fmt.Sprintf("%d challenge", a.code)
 	case byEdge, blocked, limited:
-		return codeText(a.code)
+		if a.code == a.status {
+			return fmt.Sprint(a.code)
+		}
+		return fmt.Sprintf("%d error %d", a.status, a.code)
 	case loop:
 		return fmt.Sprintf("%d to itself", a.code)
 	case stranger:
@@ -87,28 +93,14 @@ func (a answer) text() string {
 	return ""
 }
 
-// codeText names an error page: those of 1000 and more come with a status of
-// their own. https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors/
-func codeText(code int) string {
-	switch {
-	case code < 1000:
-		return fmt.Sprint(code)
-	case code == 1015:
-		return "429 error 1015"
-	case code >= 1005 && code <= 1012, code == 1020:
-		return fmt.Sprintf("403 error %d", code)
-	case code == 1000:
-		return "error 1000"
-	default:
-		return fmt.Sprintf("530 error %d", code)
-	}
-}
-
 // tally counts the answers of several looks.
 type tally struct {
 	known  bool
 	all    int
 	counts map[answer]int
+	// alive is set if the edge was seen to answer for itself: what it does not
+	// answer is then for want of the origin.
+	alive bool
 }
 
 func tallyOf(url string, looks Fact[[]Look]) tally {
@@ -137,7 +129,13 @@ func (t tally) has(codes ...int) bool { return t.of(byEdge, codes...) > 0 }
 
 // unreached counts the answers which say that the edge does not get through to
 // the origin. It waits 19 s for a connection, longer than we do.
-func (t tally) unreached() int { return t.of(byEdge, 521, 522, 523) + t.of(waits) }
+func (t tally) unreached() int {
+	n := t.of(byEdge, 521, 522, 523)
+	if t.alive {
+		n += t.of(waits)
+	}
+	return n
+}
 
 // bad counts what no visitor should see.
 func (t tally) bad() int { return t.all - t.of(fine) }

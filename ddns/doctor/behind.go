@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -12,19 +13,18 @@ import (
 // resolvers judges who still hands out what no longer holds. That an answer
 // differs convicts a resolver only if the zone's own is known to be right.
 func (x exam) resolvers() Finding {
-	var stale, silentOnes []string
-	answered := 0
+	var stale, silentOnes, notes []string
 	for _, r := range x.Resolvers {
 		switch {
 		case !r.Said.Known:
 			silentOnes = append(silentOnes, r.Name)
+		case r.Name == system && r.Said.Value.inside():
+			notes = append(notes, fmt.Sprintf("; inside this home it leads to %s", r.Said.Value.text()))
 		case x.behind(r.Said.Value):
-			stale = append(stale, fmt.Sprintf("%s says %s for %s more", r.Name, r.Said.Value.text(), r.Said.Value.TTL))
-			answered++
-		default:
-			answered++
+			stale = append(stale, fmt.Sprintf("%s says %s", r.Name, r.Said.Value.lasting()))
 		}
 	}
+	answered := len(x.Resolvers) - len(silentOnes)
 	switch {
 	case answered == 0:
 		return Finding{State: CannotTell, Evidence: "not examined: no resolver answered"}
@@ -36,25 +36,48 @@ func (x exam) resolvers() Finding {
 	case !x.Authority.Known:
 		return Finding{State: CannotTell, Evidence: fmt.Sprintf("%d of %d answer, and there is nothing to compare them with", answered, len(x.Resolvers))}
 	case len(silentOnes) > 0:
-		return cleared("%d of %d answer as the zone does; no answer from %s", answered, len(x.Resolvers), strings.Join(silentOnes, ", "))
+		return cleared("%d of %d answer as the zone does; no answer from %s%s", answered, len(x.Resolvers), strings.Join(silentOnes, ", "), strings.Join(notes, ""))
 	default:
-		return cleared("all %d answer as the zone does", answered)
+		return cleared("all %d answer as the zone does%s", answered, strings.Join(notes, ""))
 	}
 }
 
-// behind reports whether an answer shares no address with the zone's own. Of
-// the edge any address will do: which one is told depends on who asks.
+// inside reports an answer that is meant for this home alone: a private address
+// (the usual way round a router that does not lead back in), or none at all
+// because a filter blocks the name.
+func (a Answer) inside() bool {
+	return len(a.Addresses) > 0 && !slices.ContainsFunc(a.Addresses, func(a netip.Addr) bool {
+		return !a.IsPrivate() && !a.IsLoopback() && !a.IsUnspecified()
+	})
+}
+
+// behind reports whether an answer shares no address with the zone's own, in a
+// family of which both are known. Of the edge any address will do: which one is
+// told depends on who asks.
 func (x exam) behind(a Answer) bool {
 	own := x.Authority.Value
-	if !x.Authority.Known || own.NameError || len(own.Addresses) == 0 {
-		return false
-	}
-	for _, address := range a.Addresses {
-		if slices.Contains(own.Addresses, address) || ddns.Cloudflares(address) && slices.ContainsFunc(own.Addresses, ddns.Cloudflares) {
+	return x.Authority.Known && !own.NameError && slices.ContainsFunc(ddns.Families, func(f ddns.Family) bool {
+		mine, theirs := own.of(f), a.of(f)
+		switch {
+		case len(mine) == 0 || slices.Contains(own.Unasked, f) || slices.Contains(a.Unasked, f):
 			return false
+		case len(theirs) == 0:
+			return a.NameError || len(a.Addresses) == 0 && a.TTL > 0
+		}
+		return !slices.ContainsFunc(theirs, func(address netip.Addr) bool {
+			return slices.Contains(mine, address) || ddns.Cloudflares(address) && slices.ContainsFunc(mine, ddns.Cloudflares)
+		})
+	})
+}
+
+// of are the addresses of a family.
+func (a Answer) of(f ddns.Family) (all []netip.Addr) {
+	for _, address := range a.Addresses {
+		if ddns.FamilyOf(address) == f {
+			all = append(all, address)
 		}
 	}
-	return true
+	return all
 }
 
 // authorityRight reports whether what the zone's own nameservers say is known
@@ -63,7 +86,16 @@ func (x exam) authorityRight() bool {
 	if !x.Authority.Known || !x.Records.Known {
 		return false
 	}
-	return isAt(x.Authority.Value.Addresses, x.home()) || x.isProxied() && x.right()
+	said := x.Authority.Value
+	return isAt(said.Addresses, x.home()) || x.isProxied() && x.right() && slices.ContainsFunc(said.Addresses, ddns.Cloudflares)
+}
+
+// lasting is an answer, and for how long it will be given.
+func (a Answer) lasting() string {
+	if a.TTL == 0 {
+		return a.text()
+	}
+	return fmt.Sprintf("%s for %s more", a.text(), a.TTL)
 }
 
 func (a Answer) text() string {
@@ -90,8 +122,10 @@ func (x exam) token() Finding {
 		}
 		return guilty(latent, "Cloudflare does not accept the token: the next change of address cannot be published",
 			"make a new one (dash.cloudflare.com > My Profile > API Tokens) and put it into "+t.Source, "it is %s", state)
+	case t.Missing != "" && len(x.Kept) > 0:
+		return guilty(latent, "the token may not read the records that it should keep right", "add "+t.Missing+" to it (dash.cloudflare.com > My Profile > API Tokens), then: cfddns check", "it lacks %s", t.Missing)
 	case t.Missing != "":
-		return guilty(latent, "the token may not do what keeping the names needs: "+t.Missing, "cfddns check names the permission; add it at dash.cloudflare.com > My Profile > API Tokens", "%s", t.Missing)
+		return suspicious("", "it may not read the records of this zone (%s)", t.Missing)
 	case !t.Expires.IsZero() && t.Expires.Sub(x.At) < 14*24*time.Hour:
 		return suspicious("", "it expires on %s", t.Expires.UTC().Format(time.DateOnly))
 	default:

@@ -13,6 +13,7 @@ import (
 // nothing about this name.
 func (x exam) cloudflare() Finding {
 	touching := x.touching()
+	waiting := x.looks.of(waits) > 0 && !x.looks.alive
 	mend := "nothing to do here but wait: https://www.cloudflarestatus.com/"
 	switch {
 	case x.strangersFail() && x.looks.has(500, 502, 503, 504):
@@ -20,8 +21,10 @@ func (x exam) cloudflare() Finding {
 			"%s here, and the same for other sites%s", x.looks.text(), touching)
 	case touching != "" && x.looks.has(500, 502, 503, 504):
 		return suspicious("see whether other sites behind Cloudflare work, and "+mend, "%s%s", x.looks.text(), touching)
-	case touching != "":
+	case touching != "" && !waiting:
 		return suspicious("", "its status service reports an incident%s", touching)
+	case waiting:
+		return suspicious("see whether other sites behind Cloudflare work", "the edge takes questions and does not answer, not for itself either: %s", x.looks.text())
 	case x.looks.has(500, 502, 503, 504):
 		return suspicious("see whether other sites behind Cloudflare work", "the edge answers with errors of its own: %s", x.looks.text())
 	case !x.Incidents.Known && !x.looks.well():
@@ -42,6 +45,12 @@ func (x exam) touching() string {
 		}
 	}
 	return strings.Join(words, "")
+}
+
+// edgeLives reports whether the edge answered for itself, at the name: a page
+// of its own, for which it needs no origin.
+func (x exam) edgeLives() bool {
+	return x.Trace.Known && slices.ContainsFunc(x.Trace.Value, func(l Look) bool { return l.Trouble == "" && l.Answer.Cloudflare })
 }
 
 // strangersFail reports whether the edge answers for nobody: of two names or
@@ -103,7 +112,7 @@ func (x exam) meaning() string {
 		{x.looks.of(challenge) > 0, "it asks for a browser"},
 		{x.looks.of(blocked) > 0, "it turns this client away"},
 		{x.looks.of(limited) > 0, "it says that this client asks too often"},
-		{x.looks.of(waits) > 0, "it waits for the origin"},
+		{x.looks.of(waits) > 0 && x.looks.alive, "it waits for the origin"},
 	}
 	for _, m := range meanings {
 		if m.is {

@@ -49,9 +49,9 @@ type State string
 // The states, as in the JSON output.
 const (
 	Cleared    State = "cleared"
-	Suspicious State = "suspicious"  // something is odd, and it proves nothing
-	Guilty     State = "guilty"      // something is wrong with it, whoever else is guilty too
-	CannotTell State = "cannot tell" // not examined, or not enough to say
+	Suspicious State = "suspicious" // something is odd, and it proves nothing
+	Guilty     State = "guilty"     // something is wrong with it, whoever else is guilty too
+	CannotTell State = "unknown"    // not examined, or not enough to say
 )
 
 // weight says what a guilty party does to visitors; the heaviest is the culprit.
@@ -66,10 +66,10 @@ const (
 // Finding is what is said of one suspect.
 type Finding struct {
 	Suspect  Suspect `json:"suspect"`
-	State    State   `json:"state"`
+	State    State   `json:"finding"`
 	Evidence string  `json:"evidence"` // in one line
 	Sentence string  `json:"sentence"` // what is wrong, if it is guilty, for a tired person
-	Mend     string  `json:"mend"`     // the command or the place that mends it
+	Mend     string  `json:"remedy"`   // the command or the place that mends it
 	Decides  string  `json:"decides"`  // what would decide, if it is suspicious of what visitors see
 
 	weight weight
@@ -78,16 +78,18 @@ type Finding struct {
 // Diagnosis is what the evidence adds up to.
 type Diagnosis struct {
 	Name     string    `json:"name"`
-	Findings []Finding `json:"findings"` // one for each suspect, in order
-	// Culprit is the one that is convicted; nil if nothing is wrong, or it
-	// cannot be told. Others that are guilty too are among the findings.
-	Culprit *Finding `json:"culprit"`
+	Findings []Finding `json:"suspects"` // one for each suspect, in order
+	// Culprits are all of whom visitors suffer, or soon will: the one that is
+	// convicted first. None if nothing is wrong, or it cannot be told.
+	Culprits []Suspect `json:"culprits"`
+	Culprit  *Finding  `json:"culprit"` // the first of them; nil if there is none
 	// Between are those that cannot be told apart, at most two.
 	Between []Suspect `json:"between"`
-	Summary string    `json:"summary"` // one sentence
-	Mend    string    `json:"mend"`
+	Summary string    `json:"sentence"` // one sentence
+	Mend    string    `json:"remedy"`
 	Answers []Count   `json:"answers"` // what visitors were answered just now
 	Past    []Span    `json:"past"`    // what Cloudflare remembers, if it was asked
+	Night   *Night    `json:"night"`   // who it was then; nil if nobody asked
 	Exit    int       `json:"exit"`
 }
 

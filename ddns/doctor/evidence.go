@@ -35,22 +35,27 @@ func from[T any](value T, err error) Fact[T] {
 // Evidence is all that is known of one name. Pieces that were not gathered are
 // not known; nothing is ever concluded from that.
 type Evidence struct {
-	Host   string // the name that is examined, complete, lower case
-	URL    string // the page that is asked for
-	Kept   []string
+	Host   string     // the name that is examined, complete, lower case
+	URL    string     // the page that is asked for
+	Asked  bool       // a person named that page, so that it has to be there
+	Kept   []string   // the types of record that the configuration keeps at the name
+	Others []string   // "home.example.com A": what it keeps at other names
 	Client netip.Addr // whose events are wanted; zero: this home's
-	At     time.Time
+	Since  time.Time  // since when what happened is wanted; zero: it is not
+	At     time.Time  // now, in the time zone in which times are told
 
 	IPv4, IPv6    Fact[netip.Addr] // where the home is, as its sources agree
 	Incidents     Fact[[]Incident]
 	Strangers     Fact[[]Look] // the edge asked for names that have nothing to do with us
 	Looks         Fact[[]Look] // the edge asked for the page; unknown for a name that is not proxied
+	Trace         Fact[[]Look] // and for a page of its own at the name, which needs no origin
 	AtHome        Fact[Direct] // the origin asked where the home is
 	AtRecord      Fact[Direct] // and where the records lead, be that the home or not
 	Here          Fact[Direct] // and on this machine
+	Forwards      Fact[bool]   // whether this machine passes packets on, as a router does
 	Zone          Fact[ddns.Zone]
-	Records       Fact[[]ddns.Record] // at the name, at its wildcard, and NS records above it
-	Delegation    Fact[[]string]      // the nameservers that the world is sent to
+	Records       Fact[[]ddns.Record] // at the name, at its wildcard, at names of the zone that they lead to, and NS records above
+	Delegation    Fact[Delegation]    // where the world is sent
 	Authority     Fact[Answer]        // what the zone's own nameservers say
 	Hop           Fact[Hop]
 	WAN           Fact[ddns.WAN]
@@ -128,7 +133,16 @@ type Answer struct {
 	NameError bool
 	Addresses []netip.Addr
 	CNAME     string
-	TTL       time.Duration
+	TTL       time.Duration // zero if it is not known
+	Unasked   []ddns.Family // of which there was no answer; it holds what the others say
+}
+
+// Delegation is where the world is sent for the zone.
+type Delegation struct {
+	Servers []string // names of nameservers
+	// AsZone is set if those servers, while none of them is assigned by
+	// Cloudflare, answer what the assigned ones do.
+	AsZone bool
 }
 
 // Resolver is what a resolver of the world still hands out.
@@ -160,7 +174,7 @@ type TokenState struct {
 	Status  string // "active", "disabled", "expired"
 	Expires time.Time
 	Source  string // where the token came from
-	Missing string // what it may not do although it must, in Cloudflare's words
+	Missing string // the permission that it was found to lack, as the dashboard names it
 }
 
 // Daemon is how the running cfddns stands.
@@ -174,13 +188,26 @@ type Daemon struct {
 type Past struct {
 	Ours     []netip.Addr // addresses that it ever confirmed
 	Contests []ddns.Contest
-	Hops     []HopNight // when DDNS hosts were found dark, from the journal
+	Hops     []HopNight // when dynamic DNS hosts were found dark
+	Moves    []Stretch  // from when the address may have changed, to when the new one was published
+	Offline  []Stretch  // when no source told the home's address
+	Replaced []Replaced // CNAMEs that were replaced by addresses
 }
 
-// HopNight is a stretch in which a condition stood.
+// A Stretch of time, of which To is the end.
+type Stretch struct{ From, To time.Time }
+
+// HopNight is a stretch in which a host was dark.
 type HopNight struct {
-	Host     string
-	From, To time.Time
+	Host string
+
+	Stretch
+}
+
+// Replaced is a CNAME that no longer stands.
+type Replaced struct {
+	Name, Target string
+	At           time.Time
 }
 
 // home are the home's addresses, as far as they are known.
@@ -206,5 +233,11 @@ func (e Evidence) ours(a netip.Addr) bool {
 	return e.Past.Known && slices.Contains(e.Past.Value.Ours, a)
 }
 
-// kept reports whether the configuration keeps the name, as a type of record.
-func (e Evidence) kept(recordType string) bool { return slices.Contains(e.Kept, recordType) }
+// kept reports whether the configuration keeps a record: at the name or its
+// wildcard, or at a name that it leads to.
+func (e Evidence) kept(r ddns.Record) bool {
+	if r.Name == e.Host || r.Name == wildcard(e.Host) {
+		return slices.Contains(e.Kept, r.Type)
+	}
+	return slices.Contains(e.Others, r.Name+" "+r.Type)
+}

@@ -12,9 +12,11 @@ import (
 type Question struct {
 	Host   string   // complete, lower case
 	URL    string   // the page to ask for
+	Asked  bool     // a person named that page, so that it has to be there
 	Kept   []string // the types of record that the configuration keeps at the name
+	Others []string // "home.example.com A": what it keeps at other names
 	Client netip.Addr
-	Since  time.Time // how far back Cloudflare's memory is asked; zero: it is not
+	Since  time.Time // since when what happened is asked for; zero: it is not
 	// Servers to ask instead of the zone's own nameservers, HOST:PORT.
 	Servers []string
 	// Resolvers to ask instead of the world's, HOST:PORT.
@@ -80,6 +82,7 @@ type Probes struct {
 	WAN       ddns.WANWitness
 	Daemon    func(ctx context.Context) (Daemon, error)
 	Past      func() (Past, error)
+	Forwards  func() (bool, error) // whether this machine passes packets on
 }
 
 // later is a value that is on its way.
@@ -112,6 +115,7 @@ type gathering struct {
 
 	zone      *later[Fact[ddns.Zone]]
 	listing   *later[Fact[ddns.Listing]]
+	denied    bool // the token may not read records; known once listing is there
 	verdicts  *later[[]ddns.Verdict]
 	delegated *later[Fact[[]string]]
 	resolved  *later[[]Resolver]
@@ -133,6 +137,8 @@ func Gather(ctx context.Context, q Question, p Probes) Evidence {
 	g.authority = begin(func() Fact[Answer] { return g.askAuthority(ctx) })
 
 	g.looks = begin(func() Fact[[]Look] { return g.lookAtEdge(ctx) })
+	trace := begin(func() Fact[[]Look] { return g.traceEdge(ctx) })
+	delegation := begin(func() Fact[Delegation] { return g.compareDelegation(ctx) })
 	strangers := begin(func() Fact[[]Look] { return g.lookAtStrangers(ctx) })
 	atHome := begin(func() Fact[Direct] { return g.askHome(ctx) })
 	atRecord := begin(func() Fact[Direct] { return g.askRecord(ctx) })
@@ -146,14 +152,18 @@ func Gather(ctx context.Context, q Question, p Probes) Evidence {
 	events := begin(func() Fact[[]ddns.SecurityEvent] { return g.askEvents(ctx) })
 	minutes := begin(func() Fact[[]ddns.MinuteStatus] { return g.askMinutes(ctx) })
 
-	e := Evidence{Host: q.Host, URL: q.URL, Kept: q.Kept, Client: q.Client, At: q.Clock()}
+	e := Evidence{Host: q.Host, URL: q.URL, Asked: q.Asked, Kept: q.Kept, Others: q.Others, Client: q.Client, Since: q.Since, At: q.Clock()}
 	e.IPv4, e.IPv6 = homeOf(g.verdicts.wait(), ddns.IPv4), homeOf(g.verdicts.wait(), ddns.IPv6)
-	e.Zone, e.Records, e.Delegation = g.zone.wait(), g.recordsOf(g.listing.wait()), g.delegated.wait()
+	e.Zone, e.Records, e.Delegation = g.zone.wait(), g.recordsOf(g.listing.wait()), delegation.wait()
 	e.Authority, e.Resolvers = g.authority.wait(), g.resolved.wait()
-	e.Looks, e.Strangers = g.looks.wait(), strangers.wait()
+	e.Looks, e.Trace, e.Strangers = g.looks.wait(), trace.wait(), strangers.wait()
 	e.AtHome, e.AtRecord, e.Here = atHome.wait(), atRecord.wait(), here.wait()
 	e.Hop, e.Incidents, e.WAN, e.Daemon, e.Token = hop.wait(), incidents.wait(), wan.wait(), daemon.wait(), token.wait()
 	e.SecurityLevel, e.Events, e.Minutes = level.wait(), events.wait(), minutes.wait()
+	e.Forwards = Unknown[bool]("nobody looked")
+	if p.Forwards != nil {
+		e.Forwards = from(p.Forwards())
+	}
 	e.ClockAhead = clockAhead(e.Looks.Value, e.Strangers.Value)
 	e.Past = Unknown[Past]("nothing is remembered here")
 	if p.Past != nil {
@@ -235,9 +245,24 @@ func inZone[T any](ctx context.Context, g *gathering, call func(context.Context,
 	return asked(ctx, func(ctx context.Context) (T, error) { return call(ctx, zone) })
 }
 
+// readRecords reads the records at the name, and at the names of the zone that
+// they lead to.
 func (g *gathering) readRecords(ctx context.Context) Fact[ddns.Listing] {
 	return inZone(ctx, g, func(ctx context.Context, z ddns.Zone) (ddns.Listing, error) {
-		return g.API.Records(ctx, z, g.names(z))
+		listing, err := g.API.Records(ctx, z, g.names(z))
+		name := g.Host
+		for range longestChain {
+			records := leadingOn(listing.Records, name)
+			if err != nil || listing.Whole || len(records) != 1 || records[0].Type != "CNAME" || !z.Owns(target(records[0])) {
+				break
+			}
+			name = target(records[0])
+			var more ddns.Listing
+			more, err = g.API.Records(ctx, z, []string{name, wildcard(name)})
+			listing.Records = append(listing.Records, more.Records...)
+		}
+		g.denied = ddns.KindOf(err) == ddns.NotPermitted
+		return listing, err
 	})
 }
 
@@ -246,7 +271,11 @@ func (g *gathering) askToken(ctx context.Context) Fact[TokenState] {
 	if z := g.zone.wait(); z.Known {
 		account = z.Value.AccountID
 	}
-	return asked(ctx, func(ctx context.Context) (TokenState, error) { return g.Token(ctx, account) })
+	token := asked(ctx, func(ctx context.Context) (TokenState, error) { return g.Token(ctx, account) })
+	if g.listing.wait(); g.denied {
+		token.Value.Missing = "Zone > DNS > Edit"
+	}
+	return token
 }
 
 func (g *gathering) askLevel(ctx context.Context) Fact[string] {
@@ -271,12 +300,18 @@ func (g *gathering) askEvents(ctx context.Context) Fact[[]ddns.SecurityEvent] {
 	})
 }
 
+// minutesBack is how far back what was served is asked for, unless a person
+// says; the smallest plan remembers a day.
+const minutesBack = 23 * time.Hour
+
 func (g *gathering) askMinutes(ctx context.Context) Fact[[]ddns.MinuteStatus] {
-	if g.Since.IsZero() {
-		return Unknown[[]ddns.MinuteStatus]("not asked for (--since)")
+	until := g.Clock()
+	since := g.Since
+	if since.IsZero() {
+		since = until.Add(-minutesBack)
 	}
 	return inZone(ctx, g, func(ctx context.Context, z ddns.Zone) ([]ddns.MinuteStatus, error) {
-		return g.History.Minutes(ctx, z, g.Host, g.Since, g.Clock())
+		return g.History.Minutes(ctx, z, g.Host, since, until)
 	})
 }
 

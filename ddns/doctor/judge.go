@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cfddns/cfddns/ddns"
 )
@@ -18,7 +19,11 @@ import (
 // later. Visitors who fail for no reason that was found are "cannot tell".
 func Judge(e Evidence) Diagnosis {
 	x := exam{Evidence: e, looks: tallyOf(e.URL, e.Looks)}
-	d := Diagnosis{Name: e.Host, Between: []Suspect{}, Answers: x.looks.list(), Past: spans(e.Minutes.Value)}
+	x.looks.alive = x.edgeLives()
+	d := Diagnosis{Name: e.Host, Between: []Suspect{}, Culprits: []Suspect{}, Answers: x.looks.list(), Past: []Span{}, Night: x.night()}
+	if d.Night != nil {
+		d.Past = spans(e.Minutes.Value)
+	}
 	rules := map[Suspect]func() Finding{
 		Cloudflare: x.cloudflare, Edge: x.edge, Origin: x.origin, Client: x.client, Record: x.record, DDNSHost: x.ddnsHost,
 		Router: x.router, Resolvers: x.resolvers, Security: x.security, Token: x.token, Clock: x.clock, Self: x.self,
@@ -26,9 +31,18 @@ func Judge(e Evidence) Diagnosis {
 	for _, suspect := range Suspects() {
 		f := rules[suspect]()
 		f.Suspect = suspect
-		d.Findings = append(d.Findings, f)
+		d.Findings = append(d.Findings, toldOnce(f, d.Findings))
 	}
 	return x.conclude(d)
+}
+
+// toldOnce refers to an earlier finding where the same hindered both.
+func toldOnce(f Finding, earlier []Finding) Finding {
+	i := slices.IndexFunc(earlier, func(e Finding) bool { return e.Evidence == f.Evidence })
+	if f.State == CannotTell && i >= 0 {
+		f.Evidence = fmt.Sprintf("not examined, for the same reason as %s", earlier[i].Suspect)
+	}
+	return f
 }
 
 // exam is the evidence under examination, and what is derived from it.
@@ -41,13 +55,23 @@ type exam struct {
 // comes first.
 var blame = []Suspect{Cloudflare, Record, DDNSHost, Router, Origin, Security, Client, Resolvers, Token, Clock, Self, Edge}
 
+// doubt orders those who cannot be told apart: what is likelier, and quicker to
+// look at, comes first.
+var doubt = []Suspect{Cloudflare, Edge, Record, DDNSHost, Origin, Router, Client, Security, Resolvers, Token, Clock, Self}
+
 // conclude picks the culprit, or says why there is none.
 func (x exam) conclude(d Diagnosis) Diagnosis {
-	culprit := heaviest(d.Findings)
+	guilty := byWeight(d.Findings)
 	visitorsFail := x.looks.known && !x.looks.well() || x.directFails()
 	switch {
-	case culprit != nil && (culprit.weight > latent || !visitorsFail):
-		d.Culprit, d.Exit, d.Summary, d.Mend = culprit, ExitCulprit, culprit.Sentence, culprit.Mend
+	case len(guilty) > 0 && (guilty[0].weight > latent || !visitorsFail):
+		culprit := guilty[0]
+		d.Culprit, d.Exit, d.Summary, d.Mend = &culprit, ExitCulprit, culprit.Sentence, culprit.Mend
+		for i, f := range guilty {
+			if i == 0 || f.weight > latent {
+				d.Culprits = append(d.Culprits, f.Suspect)
+			}
+		}
 	case visitorsFail, !x.well():
 		d = x.unclear(d, visitorsFail)
 	default:
@@ -56,23 +80,24 @@ func (x exam) conclude(d Diagnosis) Diagnosis {
 	return d
 }
 
-// heaviest is the guilty one that matters most; nil if nobody is guilty.
-func heaviest(findings []Finding) *Finding {
-	var worst *Finding
-	for _, suspect := range blame {
-		i := slices.IndexFunc(findings, func(f Finding) bool { return f.Suspect == suspect })
-		if f := findings[i]; f.State == Guilty && (worst == nil || f.weight > worst.weight) {
-			worst = &f
+// byWeight are the guilty, the one that matters most first.
+func byWeight(findings []Finding) (guilty []Finding) {
+	for _, f := range findings {
+		if f.State == Guilty {
+			guilty = append(guilty, f)
 		}
 	}
-	return worst
+	slices.SortFunc(guilty, func(a, b Finding) int {
+		return cmp.Or(int(b.weight-a.weight), slices.Index(blame, a.Suspect)-slices.Index(blame, b.Suspect))
+	})
+	return guilty
 }
 
 // unclear says between whom it cannot be told, and what would decide.
 func (x exam) unclear(d Diagnosis, visitorsFail bool) Diagnosis {
 	d.Exit = ExitUnclear
 	var words []string
-	for _, suspect := range blame {
+	for _, suspect := range doubt {
 		i := slices.IndexFunc(d.Findings, func(f Finding) bool { return f.Suspect == suspect })
 		f := d.Findings[i]
 		if f.Decides == "" || f.State == Cleared || len(d.Between) == 2 {
@@ -108,7 +133,8 @@ func title(s Suspect) string {
 
 // proxied reports whether visitors come through Cloudflare.
 func (x exam) proxied() (yes, known bool) {
-	if x.Records.Known {
+	paused := x.Zone.Known && x.Zone.Value.Paused // then nothing is
+	if x.Records.Known && !paused {
 		for _, r := range x.pointing() {
 			return r.Proxied, true
 		}
@@ -129,23 +155,55 @@ func (x exam) isPublic() bool {
 	return !yes && known
 }
 
-// pointing are the records by which visitors of the name are led.
-func (x exam) pointing() (records []ddns.Record) {
+// pointing are the records by which visitors of the name are led: at the end of
+// the aliases that stay in the zone.
+func (x exam) pointing() []ddns.Record {
+	records := x.at(x.Host)
+	for range longestChain {
+		if len(records) != 1 || records[0].Type != "CNAME" {
+			return records
+		}
+		next := x.at(target(records[0]))
+		if len(next) == 0 {
+			return records
+		}
+		for i := range next { // visitors meet the first one's proxy
+			next[i].Proxied = records[0].Proxied
+		}
+		records = next
+	}
+	return records
+}
+
+// longestChain bounds how many aliases of a zone are followed.
+const longestChain = 8
+
+// at are the records that lead on from a name, or from its wildcard.
+func (x exam) at(name string) []ddns.Record {
 	if !x.Records.Known {
 		return nil
 	}
-	for _, name := range []string{x.Host, wildcard(x.Host)} {
-		for _, r := range x.Records.Value {
+	return leadingOn(x.Records.Value, name)
+}
+
+// leadingOn are those records of a list that lead on from a name. A wildcard is
+// for names that have no record.
+func leadingOn(list []ddns.Record, name string) (records []ddns.Record) {
+	for _, name := range []string{name, wildcard(name)} {
+		for _, r := range list {
 			if r.Name == name && (r.Type == "A" || r.Type == "AAAA" || r.Type == "CNAME") {
 				records = append(records, r)
 			}
 		}
-		if len(records) > 0 { // a wildcard is for names that have no record
+		if len(records) > 0 {
 			return records
 		}
 	}
 	return nil
 }
+
+// target is the name that a CNAME leads to.
+func target(r ddns.Record) string { return strings.TrimSuffix(strings.ToLower(r.Content), ".") }
 
 func wildcard(host string) string {
 	_, rest, ok := strings.Cut(host, ".")
@@ -204,15 +262,24 @@ func isAt(addresses, home []netip.Addr) bool {
 // their own public address.
 func (x exam) directFails() bool {
 	d := x.AtRecord
-	return x.isPublic() && d.Known && (d.Value.Trouble == Refused || d.Value.Trouble == BadTLS || d.Value.Status >= 500)
+	if !x.isPublic() || !d.Known {
+		return false
+	}
+	unasked := !x.Asked && x.right()
+	return !unasked && (d.Value.Trouble == Refused || d.Value.Trouble == BadTLS) || d.Value.Genuine() && d.Value.Status >= 500
 }
 
 // well reports whether the name is known to work.
 func (x exam) well() bool {
+	if x.Client.IsValid() && !x.Events.Known {
+		return false // what becomes of that client shows in the events alone
+	}
 	if x.looks.known {
 		return x.looks.well()
 	}
-	return x.isPublic() && x.Authority.Known && (isAt(x.Authority.Value.Addresses, x.home()) || x.AtRecord.Known && x.AtRecord.Value.Answered())
+	said := x.Authority.Value
+	whole := len(said.Unasked) == 0 || x.right()
+	return x.isPublic() && x.Authority.Known && (isAt(said.Addresses, x.home()) && whole || x.AtRecord.Known && x.AtRecord.Value.Genuine())
 }
 
 func (x exam) wellText() string {
@@ -221,6 +288,9 @@ func (x exam) wellText() string {
 	}
 	return fmt.Sprintf("nothing is wrong with %s: its nameservers say %s", x.Host, join(x.Authority.Value.Addresses))
 }
+
+// clockTime is a time of day where this is read.
+func (x exam) clockTime(t time.Time) string { return t.In(x.At.Location()).Format("15:04 MST") }
 
 // gravest tries all rules of a suspect: of those that convict it returns the
 // heaviest, else the first that has something to say. What is merely odd must

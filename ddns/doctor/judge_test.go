@@ -29,7 +29,7 @@ var (
 )
 
 func causes() []cause {
-	return slices.Concat(hopCauses(), recordCauses(), originCauses(), securityCauses(), quietCauses())
+	return slices.Concat(hopCauses(), recordCauses(), originCauses(), securityCauses(), quietCauses(), subtleCauses(), seeminglyBroken())
 }
 
 func hopCauses() []cause {
@@ -101,7 +101,7 @@ func recordCauses() []cause {
 			e.Looks, e.Hop = Unknown[[]Look]("no address"), Known(Hop{})
 		}, Record, nil, true},
 		{"the registrar names other nameservers", allShapes, func(e *Evidence, _ int) {
-			e.Delegation = Known([]string{"ns1.registrar.example"})
+			e.Delegation = Known(Delegation{Servers: []string{"ns1.registrar.example"}})
 		}, Record, nil, true},
 		{"the zone is pending", allShapes, func(e *Evidence, _ int) { e.Zone.Value.Status = "pending" }, Record, nil, true},
 		{"the zone is paused and not served", behind, func(e *Evidence, n int) {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,9 +45,19 @@ func (g *gathering) recordsOf(listing Fact[ddns.Listing]) Fact[[]ddns.Record] {
 	if !listing.Known {
 		return Unknown[[]ddns.Record]("%s", listing.Why)
 	}
+	names, name := []string{g.Host}, g.Host
+	for range longestChain {
+		records := leadingOn(listing.Value.Records, name)
+		if len(records) != 1 || records[0].Type != "CNAME" {
+			break
+		}
+		name = target(records[0])
+		names = append(names, name)
+	}
 	records := []ddns.Record{}
 	for _, r := range listing.Value.Records {
-		if r.Name == g.Host || r.Name == wildcard(g.Host) || r.Type == "NS" && under(g.Host, r.Name) {
+		leads := slices.ContainsFunc(names, func(name string) bool { return r.Name == name || r.Name == wildcard(name) })
+		if leads || r.Type == "NS" && under(g.Host, r.Name) {
 			records = append(records, r)
 		}
 	}
@@ -62,6 +73,42 @@ func (g *gathering) findDelegation(ctx context.Context) Fact[[]string] {
 		candidates = []string{zone.Name}
 	}
 	return g.delegationOf(ctx, candidates)
+}
+
+// compareDelegation asks servers that Cloudflare did not assign whether they
+// answer as the assigned ones do: they may be its own under other names, or
+// those of a second provider.
+func (g *gathering) compareDelegation(ctx context.Context) Fact[Delegation] {
+	named := g.delegated.wait()
+	if !named.Known {
+		return Unknown[Delegation]("%s", named.Why)
+	}
+	d := Delegation{Servers: named.Value}
+	zone, said := g.zone.wait().Value, g.authority.wait()
+	assigned := slices.ContainsFunc(d.Servers, func(s string) bool { return slices.Contains(zone.NameServers, s) })
+	if assigned || len(zone.NameServers) == 0 || !said.Known {
+		return Known(d)
+	}
+	for _, server := range d.Servers[:min(2, len(d.Servers))] {
+		theirs := g.askOwn(ctx, net.JoinHostPort(server, "53"))
+		x := exam{Evidence: Evidence{Authority: said}}
+		if theirs.Known && len(said.Value.Addresses) > 0 && !x.behind(theirs.Value) {
+			d.AsZone = true
+			break
+		}
+	}
+	return Known(d)
+}
+
+// askOwn asks a nameserver that has authority for the host.
+func (g *gathering) askOwn(ctx context.Context, server string) Fact[Answer] {
+	return both(ctx, func(ctx context.Context, recordType string) (ddns.Answer, error) {
+		said, err := g.DNS.Ask(ctx, server, g.Host, recordType)
+		if err == nil && !said.Authoritative {
+			err = errors.New(server + " answers without authority: somebody on this line intercepts port 53")
+		}
+		return said, err
+	})
 }
 
 // above are the host and the names above it, down to two labels.
@@ -119,22 +166,15 @@ func (g *gathering) askAuthority(ctx context.Context) Fact[Answer] {
 	}
 	answer := Unknown[Answer]("no nameserver of the zone is known")
 	for _, server := range servers[:min(2, len(servers))] {
-		answer = both(ctx, func(ctx context.Context, recordType string) (ddns.Answer, error) {
-			said, err := g.DNS.Ask(ctx, server, g.Host, recordType)
-			if err == nil && !said.Authoritative {
-				err = errors.New(server + " answers without authority: somebody on this line intercepts port 53")
-			}
-			return said, err
-		})
-		if answer.Known {
+		if answer = g.askOwn(ctx, server); answer.Known {
 			return answer
 		}
 	}
 	return answer
 }
 
-// both asks for the addresses of both families. Half an answer is one, unless
-// it holds nothing.
+// both asks for the addresses of both families. Half an answer says which half
+// it is; it is none at all if it holds nothing.
 func both(ctx context.Context, ask func(ctx context.Context, recordType string) (ddns.Answer, error)) Fact[Answer] {
 	ctx, cancel := context.WithTimeout(ctx, each/2)
 	defer cancel()
@@ -148,6 +188,7 @@ func both(ctx context.Context, ask func(ctx context.Context, recordType string) 
 	all := Answer{NameError: true}
 	for i, a := range said {
 		if errs[i] != nil {
+			all.Unasked = append(all.Unasked, ddns.Families[i])
 			continue
 		}
 		all.NameError = all.NameError && a.NameError
@@ -159,8 +200,8 @@ func both(ctx context.Context, ask func(ctx context.Context, recordType string) 
 			all.TTL = a.TTL
 		}
 	}
-	if err := errors.Join(errs...); err != nil && len(all.Addresses) == 0 {
-		return from(Answer{}, err)
+	if len(all.Unasked) > 0 && len(all.Addresses) == 0 {
+		return from(Answer{}, cmp.Or(errs...)) // one of them says why; the other says the same
 	}
 	return Known(all)
 }
@@ -198,12 +239,17 @@ func (g *gathering) resolveHere(ctx context.Context, host string) Fact[Answer] {
 // the nameservers of the host it leads to.
 func (g *gathering) followHop(ctx context.Context) Fact[Hop] {
 	listing := g.listing.wait()
-	if !listing.Known {
-		return Unknown[Hop]("%s", listing.Why)
+	host, ok := "", false
+	if listing.Known {
+		host, ok = leaves(listing.Value, g.zone.wait().Value, g.Host)
+	} else if said := g.authority.wait(); said.Known { // of a name without proxy its nameservers tell it
+		host = said.Value.CNAME
+		_, ok = ddns.DDNSService(host)
 	}
-	zone := g.zone.wait().Value
-	host, ok := leaves(listing.Value, zone, g.Host)
-	if !ok {
+	switch {
+	case !listing.Known && !ok:
+		return Unknown[Hop]("%s", listing.Why)
+	case !ok:
 		return Known(Hop{})
 	}
 	hop := Hop{Host: host}

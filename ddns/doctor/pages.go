@@ -78,6 +78,20 @@ func begun(looks []*Look) []Look {
 	return all
 }
 
+// traceEdge asks the edge for a page of its own at the name, which it serves
+// without the origin: who waits for the one and gets the other waits for the
+// origin. https://developers.cloudflare.com/fundamentals/reference/cdn-cgi-endpoint/
+func (g *gathering) traceEdge(ctx context.Context) Fact[[]Look] {
+	addresses, why := g.edgeAddresses()
+	if why != "" {
+		return Unknown[[]Look]("%s", why)
+	}
+	ctx, cancel := context.WithTimeout(ctx, each)
+	defer cancel()
+	page := url.URL{Scheme: "https", Host: g.Host, Path: "/cdn-cgi/trace"}
+	return Known([]Look{g.look(ctx, page.String(), addresses[0])})
+}
+
 // look asks the edge once.
 func (g *gathering) look(ctx context.Context, page string, at netip.Addr) Look {
 	l := Look{At: at}

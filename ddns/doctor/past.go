@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -34,27 +33,4 @@ func spans(minutes []ddns.MinuteStatus) []Span {
 	}
 	slices.SortStableFunc(all, func(a, b Span) int { return cmp.Or(a.From.Compare(b.From), a.Status-b.Status) })
 	return all
-}
-
-// Night is what one stretch of trouble in the past was about, in words.
-func Night(s Span, past Fact[Past]) string {
-	words := ""
-	switch {
-	case s.Status == 530:
-		words = "Cloudflare could not resolve where the name led, or had no tunnel"
-	case s.Status == 403:
-		words = "visitors were challenged or turned away"
-	case s.Status == 521 || s.Status == 522 || s.Status == 523:
-		words = "Cloudflare did not get through to the origin"
-	case s.Status == 429:
-		words = "somebody asked too often"
-	case s.Status >= 500:
-		words = "the origin was unwell"
-	}
-	for _, h := range past.Value.Hops {
-		if past.Known && s.Status == 530 && h.From.Before(s.To) && s.From.Before(h.To) {
-			words += fmt.Sprintf("; %s was dark from %s to %s (this machine's journal)", h.Host, h.From.Local().Format("15:04"), h.To.Local().Format("15:04"))
-		}
-	}
-	return words
 }

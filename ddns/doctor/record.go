@@ -12,7 +12,7 @@ import (
 // record judges the way from the registrar to the record, in the order in
 // which a resolver takes it.
 func (x exam) record() Finding {
-	f, ok := gravest(x.registrar, x.zoneState, x.delegatedAway, x.foreignCNAME, x.unusable, x.missing, x.drifted, x.danglingCNAME, x.unexplained)
+	f, ok := gravest(x.registrar, x.zoneState, x.delegatedAway, x.foreignCNAME, x.unusable, x.missing, x.drifted, x.driftedUnread, x.strayAAAA, x.danglingCNAME, x.unexplained)
 	if ok {
 		return f
 	}
@@ -39,19 +39,24 @@ func (x exam) leads() string {
 	return strings.Join(words, "; ")
 }
 
-// registrar: the world asks other nameservers than Cloudflare's.
+// registrar: the world asks other nameservers than Cloudflare's. Names that
+// are Cloudflare's all the same (nameservers of one's own), or of a second
+// provider, give what the zone says, and then nothing is wrong with them.
 // https://developers.cloudflare.com/dns/nameservers/update-nameservers/
 func (x exam) registrar() (Finding, bool) {
-	z := x.Zone.Value
-	if !x.Zone.Known || !x.Delegation.Known || len(z.NameServers) == 0 || len(x.Delegation.Value) == 0 || z.Type == "partial" {
+	z, servers := x.Zone.Value, x.Delegation.Value.Servers
+	if !x.Zone.Known || !x.Delegation.Known || len(z.NameServers) == 0 || len(servers) == 0 || z.Type == "partial" {
 		return Finding{}, false
 	}
-	if slices.ContainsFunc(x.Delegation.Value, func(ns string) bool { return slices.Contains(z.NameServers, ns) }) {
+	if slices.ContainsFunc(servers, func(ns string) bool { return slices.Contains(z.NameServers, ns) }) {
 		return Finding{}, false
 	}
-	return guilty(failing, fmt.Sprintf("the world is sent to other nameservers than Cloudflare's: the registrar of %s names %s", z.Name, strings.Join(x.Delegation.Value, ", ")),
-		fmt.Sprintf("at the registrar of %s set the nameservers %s", z.Name, strings.Join(z.NameServers, " and ")),
-		"delegated to %s, assigned are %s", strings.Join(x.Delegation.Value, ", "), strings.Join(z.NameServers, ", ")), true
+	named, assigned := strings.Join(servers, ", "), strings.Join(z.NameServers, " and ")
+	if x.Delegation.Value.AsZone {
+		return suspicious("", "delegated to %s, which say what the zone says; assigned are %s", named, assigned), true
+	}
+	return guilty(failing, fmt.Sprintf("the world is sent to other nameservers than Cloudflare's: the registrar of %s names %s", z.Name, named),
+		fmt.Sprintf("at the registrar of %s set the nameservers %s", z.Name, assigned), "delegated to %s, assigned are %s", named, assigned), true
 }
 
 // zoneState: Cloudflare does not serve the zone.
@@ -65,9 +70,13 @@ func (x exam) zoneState() (Finding, bool) {
 		return guilty(failing, fmt.Sprintf("the zone %s is %s: the world does not ask Cloudflare for it", z.Name, z.Status),
 			fmt.Sprintf("at the registrar set the nameservers %s, then dash.cloudflare.com > %s > Overview > Check nameservers", strings.Join(z.NameServers, " and "), z.Name),
 			"%s is %s", z.Name, z.Status), true
-	case z.Paused && x.looks.has(1001):
-		return guilty(seen, fmt.Sprintf("the zone %s is paused, and Cloudflare does not serve it", z.Name),
-			fmt.Sprintf("dash.cloudflare.com > %s > Overview > Advanced actions > Enable Cloudflare on site", z.Name), "%s is paused: %s", z.Name, x.looks.text()), true
+	case z.Paused && (x.looks.has(1001) || slices.ContainsFunc(x.pointing(), func(r ddns.Record) bool { return r.Proxied })):
+		w := failing
+		if x.looks.has(1001) {
+			w = seen
+		}
+		return guilty(w, fmt.Sprintf("the zone %s is paused: Cloudflare proxies nothing of it, and tells everybody the home's own address", z.Name),
+			fmt.Sprintf("dash.cloudflare.com > %s > Overview > Advanced actions > Enable Cloudflare on site", z.Name), "%s is paused, and the record is proxied", z.Name), true
 	case z.Paused:
 		return suspicious("", "the zone %s is paused: Cloudflare hands out the origin's address and proxies nothing", z.Name), true
 	}
@@ -107,7 +116,7 @@ func (x exam) unusable() (Finding, bool) {
 			continue
 		}
 		evidence := fmt.Sprintf("%s %s: %v", r.Type, r.Content, why)
-		if x.kept(r.Type) || x.looks.has(1000, 1001, 1034, 520, 521, 522, 523) {
+		if x.kept(r) || x.looks.has(1000, 1001, 1034, 520, 521, 522, 523) {
 			return guilty(seen, fmt.Sprintf("the %s record leads to %s, where no visitor can be served", r.Type, r.Content), x.putRight(r), "%s", evidence), true
 		}
 		odd = suspicious("", "%s", evidence)
@@ -165,19 +174,60 @@ func (x exam) stale(r ddns.Record, home netip.Addr) (Finding, bool) {
 		w = seen
 	}
 	evidence := fmt.Sprintf("%s %s, and this home is at %s%s", r.Type, r.Content, home, x.contested(r))
+	which := r.Type + " record"
+	if r.Name != x.Host {
+		which += " of " + r.Name
+	}
 	switch {
-	case r.Type == "AAAA" && !x.kept("AAAA") && x.looks.has(522, 523) && x.rightIn(ddns.IPv4):
+	case r.Type == "AAAA" && !x.kept(r) && x.looks.has(522, 523) && x.rightIn(ddns.IPv4):
 		return guilty(seen, fmt.Sprintf("the AAAA record leads to %s, where nobody answers, and Cloudflare tries it too", r.Content),
 			"dash.cloudflare.com > "+x.zoneName()+" > DNS > Records: delete the AAAA record of "+x.Host+", or keep it: types: [A, AAAA]", "%s", evidence), true
-	case alone && x.kept(r.Type) || x.ours(r.Address()):
-		words := fmt.Sprintf("the %s record is stale: it leads to %s, and this home is at %s", r.Type, r.Content, home)
+	case alone && x.meant(r) || x.ours(r.Address()):
+		words := fmt.Sprintf("the %s is stale: it leads to %s, and this home is at %s", which, r.Content, home)
 		if !alone {
-			words = fmt.Sprintf("a second %s record still leads to this home's old address %s: some visitors are sent there", r.Type, r.Content)
+			words = fmt.Sprintf("a second %s still leads to this home's old address %s: some visitors are sent there", which, r.Content)
 		}
 		return guilty(w, words, x.putRight(r), "%s", evidence), true
 	}
 	return Finding{}, false
 }
+
+// driftedUnread: without the records, what the nameservers say of a name that
+// is not proxied says the same.
+func (x exam) driftedUnread() (Finding, bool) {
+	said := x.Authority.Value
+	if x.Records.Known || !x.isPublic() || said.CNAME != "" {
+		return Finding{}, false
+	}
+	for _, f := range ddns.Families {
+		home := x.homeOf(f)
+		if len(said.of(f)) != 1 || !home.Known || said.of(f)[0] == home.Value || !slices.Contains(x.Kept, f.RecordType()) {
+			continue
+		}
+		return guilty(failing, fmt.Sprintf("the %s record is stale: it leads to %s, and this home is at %s", f.RecordType(), said.of(f)[0], home.Value),
+			"cfddns once (it needs a token: cfddns check)", "the nameservers say %s, and this home is at %s", said.of(f)[0], home.Value), true
+	}
+	return Finding{}, false
+}
+
+// strayAAAA: Cloudflare tries the addresses of both families, and one of them
+// is not known to lead here.
+func (x exam) strayAAAA() (Finding, bool) {
+	if x.looks.of(byEdge, 522, 523) == 0 || x.IPv6.Known || !x.rightIn(ddns.IPv4) {
+		return Finding{}, false
+	}
+	for _, r := range x.pointing() {
+		if r.Type == "AAAA" {
+			return suspicious(fmt.Sprintf("does %s lead to your server? If not: dash.cloudflare.com > %s > DNS > Records: delete the AAAA record of %s", r.Content, x.zoneName(), r.Name),
+				"AAAA %s, and no IPv6 address of this home is known; the A record is right", r.Content), true
+		}
+	}
+	return Finding{}, false
+}
+
+// meant reports whether a record is to hold this home's address: it is kept, or
+// it is where a name leads that is.
+func (x exam) meant(r ddns.Record) bool { return x.kept(r) || slices.Contains(x.Kept, r.Type) }
 
 // rightIn reports whether the address records of a family lead to this home.
 func (x exam) rightIn(f ddns.Family) bool {
@@ -208,17 +258,18 @@ func (x exam) putRight(r ddns.Record) string {
 	switch {
 	case x.contested(r) != "":
 		return "find who else writes it: dash.cloudflare.com > Manage account > Audit logs; then: cfddns once"
-	case x.kept(r.Type):
+	case x.kept(r):
 		return "cfddns once"
 	default:
-		return "add " + x.Host + " to records: in the configuration, then: cfddns once"
+		return "add " + r.Name + " to records: in the configuration, then: cfddns once"
 	}
 }
 
 // danglingCNAME: a CNAME to a host that is no dynamic DNS service and does not exist.
 func (x exam) danglingCNAME() (Finding, bool) {
 	h := x.Hop.Value
-	if !x.Hop.Known || h.Host == "" || h.Service != "" || !allDark(h) && !x.looks.has(1016) {
+	tunnel := strings.HasSuffix(h.Host, ".cfargotunnel.com") // those are for Cloudflare alone to resolve
+	if !x.Hop.Known || h.Host == "" || h.Service != "" || tunnel || !allDark(h) && !x.looks.has(1016) {
 		return Finding{}, false
 	}
 	w := failing
@@ -234,6 +285,8 @@ func (x exam) unexplained() (Finding, bool) {
 	switch {
 	case x.Zone.Known && x.Zone.Value.ID == "":
 		return suspicious("give the token Zone > Zone > Read for that zone, or correct the name", "no zone that the token sees holds %s", x.Host), true
+	case x.Records.Known && x.looks.has(1000, 1001, 1034):
+		return suspicious("wait five minutes; if it stays so, save the record again: dash.cloudflare.com > "+x.zoneName()+" > DNS > Records", "%s, and the record stands as written: %s", x.looks.text(), x.leads()), true
 	case x.Records.Known:
 		return Finding{}, false
 	case x.looks.has(1000, 1001, 1016, 1034):

@@ -33,7 +33,7 @@ func (x exam) router() Finding {
 	case silentSide && x.astray():
 		return Finding{State: CannotTell, Evidence: "not examined: visitors are led elsewhere" + x.wanText()}
 	case silentSide:
-		return suspicious("from outside (a phone without Wi-Fi): does https://"+x.homeText()+"/ connect? If not, forward TCP port "+x.port()+" in the router", "%s%s", x.looks.text(), x.wanText())
+		return suspicious("from outside (a phone without Wi-Fi): does https://"+x.homeText()+"/ connect? If not, forward TCP port "+x.port()+" in the router; if it does, let https://www.cloudflare.com/ips/ in", "%s%s", x.looks.text(), x.wanText())
 	case !x.WAN.Known:
 		return notExamined(x.WAN)
 	case x.WAN.Value.NAT == ddns.NATDouble || x.WAN.Value.NAT == ddns.NATElsewhere:
@@ -70,7 +70,9 @@ func (x exam) homeText() string {
 
 // wanText is what a router said, if any did.
 func (x exam) wanText() string {
-	silent := !slices.ContainsFunc(x.WAN.Value.Findings, func(f ddns.WANFinding) bool { return f.Err == nil })
+	silent := !slices.ContainsFunc(x.WAN.Value.Findings, func(f ddns.WANFinding) bool {
+		return f.Err == nil && (!f.Hop || ddns.TranslatedByProvider(f.Address))
+	})
 	if !x.WAN.Known || x.WAN.Value.Why == "" || silent {
 		return ""
 	}

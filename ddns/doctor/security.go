@@ -22,20 +22,24 @@ func (x exam) security() Finding {
 	switch {
 	case x.looks.of(challenge) > 0 && x.SecurityLevel.Known && x.SecurityLevel.Value == "under_attack":
 		return guilty(seen, "Under Attack mode is on: whatever is no browser is challenged, your scripts too",
-			x.calm()+", or let one client through: "+x.allow(), "%s, and security_level is under_attack%s", x.turnedText(), eventsText(events))
+			x.calm()+", or let one client through: "+x.allow(), "%s, and security_level is under_attack%s", x.turnedText(), x.eventsText(events))
 	case x.looks.of(blocked, 1020) > 0:
-		return guilty(seen, "a WAF rule of your zone turns this client away", x.past("firewallCustom"), "%s%s", x.turnedText(), eventsText(events))
+		return guilty(seen, "a WAF rule of your zone turns this client away", x.past("firewallCustom"), "%s%s", x.turnedText(), x.eventsText(events))
 	case x.looks.of(blocked) > 0:
-		return guilty(seen, "Cloudflare turns this client away: "+blockText(x.looks), x.past(blockSource(x.looks)), "%s%s", x.turnedText(), eventsText(events))
+		return guilty(seen, "Cloudflare turns this client away: "+blockText(x.looks), x.past(blockSource(x.looks)), "%s%s", x.turnedText(), x.eventsText(events))
 	case (turned > 0 || x.Client.IsValid()) && source != "" && !selfInflicted(source):
-		return guilty(x.eventWeight(), fmt.Sprintf("Cloudflare's security turns this client away: %s", product(source)), x.past(source), "%s%s", x.turnedText(), eventsText(events))
+		return guilty(x.eventWeight(), fmt.Sprintf("Cloudflare's security turns this client away: %s", product(source)), x.past(source), "%s%s", x.turnedText(), x.eventsText(events))
 	case x.looks.of(forbidden) > 0 && mostFrequent(x.recent(events)) != "":
 		source = mostFrequent(x.recent(events))
-		return guilty(seen, fmt.Sprintf("Cloudflare's security turns this client away: %s", product(source)), x.past(source), "%s%s", x.turnedText(), eventsText(x.recent(events)))
+		return guilty(seen, fmt.Sprintf("Cloudflare's security turns this client away: %s", product(source)), x.past(source), "%s%s", x.turnedText(), x.eventsText(x.recent(events)))
+	case turned > 0 && source != "" && !storm(events):
+		return suspicious("is the rule too strict? dash.cloudflare.com > "+x.zoneName()+" > Security > Security rules", "%s: %s%s", x.turnedText(), product(source), x.eventsText(events))
 	case turned > 0 && source != "":
-		return cleared("it does what it is there for%s", eventsText(events))
+		return cleared("it does what it is there for%s", x.eventsText(events))
 	case x.Events.Known && turned > 0:
 		return suspicious("events come some minutes late: ask again in five", "%s, security_level %s, and no event of this client yet", x.turnedText(), word(x.SecurityLevel))
+	case x.looks.of(limited) > 0 && x.Events.Known:
+		return suspicious("is the limit too low? dash.cloudflare.com > "+x.zoneName()+" > Security > Security rules > Rate limiting rules", "%s, and no event of this client yet", x.turnedText())
 	case turned+x.looks.of(limited)+x.looks.of(forbidden) > 0:
 		return suspicious(grantAnalytics, "%s, and which product it was is not known: security_level %s, events %s", x.turnedText(), word(x.SecurityLevel), x.eventsWhy())
 	case x.SecurityLevel.Known && x.SecurityLevel.Value == "under_attack":
@@ -186,7 +190,7 @@ func blockText(t tally) string {
 }
 
 // eventsText says what the events hold.
-func eventsText(events []ddns.SecurityEvent) string {
+func (x exam) eventsText(events []ddns.SecurityEvent) string {
 	if len(events) == 0 {
 		return ""
 	}
@@ -200,7 +204,7 @@ func eventsText(events []ddns.SecurityEvent) string {
 	}
 	slices.Sort(words)
 	first, last := bounds(events)
-	return fmt.Sprintf("; events of this client: %s, from %s to %s", strings.Join(words, ", "), first.UTC().Format("15:04:05"), last.UTC().Format("15:04:05"))
+	return fmt.Sprintf("; events of this client: %s, from %s to %s", strings.Join(words, ", "), first.In(x.At.Location()).Format("15:04:05"), last.In(x.At.Location()).Format("15:04:05 MST"))
 }
 
 func bounds(events []ddns.SecurityEvent) (first, last time.Time) {
@@ -247,11 +251,15 @@ func (x exam) client() Finding {
 	switch {
 	case storm(events) && selfInflicted(source) && (w == seen || x.Client.IsValid()):
 		return guilty(w, "the client's own retries keep the defence up: "+product(source)+" counts them",
-			"stop the client for ten minutes, then let it wait between tries (1 s, 2 s, 4 s, …)", "%d or more of its requests within %s were turned away%s", stormEvents, stormTime, eventsText(events))
+			"stop the client for ten minutes, then let it wait between tries (1 s, 2 s, 4 s, …)", "%d or more of its requests within %s were turned away%s", stormEvents, stormTime, x.eventsText(events))
 	case storm(events):
-		return suspicious("", "it goes on asking while it is turned away, which feeds the next defence%s", eventsText(events))
-	case x.looks.of(limited) > 0:
-		return suspicious("stop what asks from here for ten minutes, and ask again", "%s: something here asks too often", x.turnedText())
+		return suspicious("", "it goes on asking while it is turned away, which feeds the next defence%s", x.eventsText(events))
+	case x.looks.of(limited) > 0 || w == seen && selfInflicted(source):
+		return suspicious("stop what asks from here for ten minutes, and ask again", "%s: something here asks too often%s", x.turnedText(), x.eventsText(events))
+	case x.Client.IsValid() && !x.Events.Known:
+		return Finding{State: CannotTell, Evidence: "not examined: " + x.eventsWhy(), Decides: grantAnalytics}
+	case x.Client.IsValid() && len(events) == 0:
+		return cleared("Cloudflare remembers no request of %s that was turned away", x.Client)
 	case x.looks.of(challenge) > 0:
 		return cleared("it is challenged because it is no browser; a browser would pass")
 	case x.looks.known:

@@ -46,11 +46,11 @@ func healthy(s shape) *Evidence {
 	e := &Evidence{
 		Host: host, URL: "https://" + host + "/", Kept: []string{"A"}, At: at,
 		IPv4: Known(homeAt), IPv6: Unknown[netip.Addr]("no IPv6 here"), Incidents: Known[[]Incident](nil),
-		Strangers:  Known([]Look{page(200), page(200)}),
+		Strangers: Known([]Look{page(200), page(200)}), Forwards: Known(false),
 		AtHome:     Known(Direct{At: netip.AddrPortFrom(homeAt, 443), Status: 200, Named: true}),
 		Here:       Known(Direct{At: netip.MustParseAddrPort("127.0.0.1:443"), Trouble: Refused}),
 		Zone:       Known(ddns.Zone{ID: "z", Name: "example.com", Status: "active", Type: "full", NameServers: []string{"ada.ns.cloudflare.com", "bob.ns.cloudflare.com"}}),
-		Delegation: Known([]string{"ada.ns.cloudflare.com", "bob.ns.cloudflare.com"}),
+		Delegation: Known(Delegation{Servers: []string{"ada.ns.cloudflare.com", "bob.ns.cloudflare.com"}}),
 		WAN:        Known(ddns.WAN{NAT: ddns.NATSingle, Address: homeAt, Why: "the router holds " + homeAt.String()}),
 		Token:      Known(TokenState{Status: "active", Source: "CLOUDFLARE_API_TOKEN"}), SecurityLevel: Known("medium"), Events: Known[[]ddns.SecurityEvent](nil),
 		ClockAhead: Known(time.Second), Daemon: Known(Daemon{Running: true, LastRound: at.Add(-time.Minute)}), Past: Known(Past{Ours: []netip.Addr{oldAt, homeAt}}),
@@ -67,7 +67,7 @@ func healthy(s shape) *Evidence {
 	e.Looks = Unknown[[]Look]("the name is not proxied")
 	if s.proxied {
 		said.Addresses = edgeAt
-		e.Looks = Known(looks(12, page(200)))
+		e.Looks, e.Trace = Known(looks(12, page(200))), Known([]Look{page(200)})
 	}
 	e.Authority = Known(said)
 	for _, name := range []string{"1.1.1.1", "8.8.8.8", "9.9.9.9"} {

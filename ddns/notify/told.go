@@ -25,7 +25,8 @@ var patience = map[ddns.Code]time.Duration{
 	ddns.CodeContested:    0,
 	ddns.CodeClock:        0,
 	ddns.CodeState:        0,
-	ddns.CodeContradicted: time.Minute, // nameservers learn of a change one after the other
+	ddns.CodeContradicted: time.Minute,     // nameservers learn of a change one after the other
+	ddns.CodeHopDark:      2 * time.Minute, // it was silent twice already
 	ddns.CodeUnreachable:  30 * time.Minute,
 	ddns.CodeLimited:      30 * time.Minute,
 	// Nothing fails yet: there is time, and a person may be at it.

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/cfddns/cfddns/ddns"
+)
+
+// linesMost is how many lines of a list a person is shown who did not ask for all.
+const linesMost = 40
+
+// sayList prints one line for each of a list, and counts what it leaves out.
+func (a *app) sayList(before string, lines []string, all bool) {
+	for i, line := range lines {
+		if i == linesMost && !all {
+			fmt.Fprintf(a.stdout, "%sand %d more; --all shows them\n", before, len(lines)-i)
+			return
+		}
+		fmt.Fprintf(a.stdout, "%s%s\n", before, line)
+	}
+}
+
+// A tableLine is one line of the table: a name, or the first of several of
+// which all else is the same.
+type tableLine struct {
+	word, name, rest string
+	more             int
+}
+
+// lines are those of the table: one for each name, or, where these are many,
+// one for all that have the same said of them.
+func (m *migration) lines() (lines []tableLine) {
+	at := map[string]int{}
+	together := len(m.rows) > linesMost && !m.flags.all
+	for _, row := range m.rows {
+		l := tableLine{word: m.word(row), name: row.shown, rest: strings.Join([]string{dash(row.alias.Host), dash(string(row.state)), m.toText(row), keptText(row)}, "\t")}
+		key := l.word + "\t" + l.rest
+		if i, known := at[key]; known && together {
+			lines[i].more++
+			continue
+		}
+		at[key] = len(lines)
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+// word says what became, or would become, of a row.
+func (m *migration) word(row *migrateRow) string {
+	o := m.resultOf(row)
+	if !m.flags.apply && o.State == ddns.Changed {
+		return "would change"
+	}
+	return string(o.State)
+}
+
+// sayTable prints the table of the names.
+func (m *migration) sayTable() {
+	if len(m.rows) == 0 {
+		return
+	}
+	lines := m.lines()
+	var text strings.Builder
+	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "result\tname\tfrom\tthat is\tto\tkept as set")
+	for _, l := range lines {
+		if l.more > 0 {
+			l.name = fmt.Sprintf("%s and %d more", l.name, l.more)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", l.word, l.name, l.rest)
+	}
+	_ = t.Flush() // into memory
+	head, body, _ := strings.Cut(text.String(), "\n")
+	rows := strings.SplitAfter(body, "\n")[:len(lines)]
+	for i, l := range lines {
+		rows[i] = m.app.paint(l.word, 0) + strings.TrimSuffix(strings.TrimPrefix(rows[i], l.word), "\n")
+	}
+	fmt.Fprintln(m.app.stdout, head)
+	m.app.sayList("", rows, m.flags.all)
+	if len(lines) < len(m.rows) {
+		fmt.Fprintf(m.app.stdout, "%s in all; --all shows each\n", counted(len(m.rows), "name"))
+	}
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "–"
+	}
+	return text
+}
+
+// toText is what takes the place of a CNAME.
+func (m *migration) toText(row *migrateRow) string {
+	if len(row.after) == 0 || !row.movable() {
+		return "stays"
+	}
+	var words []string
+	for _, r := range row.after {
+		words = append(words, r.Type+" "+r.Content)
+	}
+	return strings.Join(words, ", ")
+}
+
+// keptText is what the new record takes over.
+func keptText(row *migrateRow) string {
+	if !row.movable() {
+		return "–"
+	}
+	text := settings(row.alias.Record)
+	if row.alias.Record.Comment != "" {
+		text += ", comment"
+	}
+	if n := len(row.alias.Record.Tags); n > 0 {
+		text += ", " + counted(n, "tag")
+	}
+	return text
+}
