@@ -23,7 +23,8 @@ type service struct {
 	networks   []string
 }
 
-// services are all that the default configuration talks to.
+// services are all that the default configuration talks to, and that the
+// doctor asks by name.
 func services() []service {
 	tcp, udp, both := []string{"tcp"}, []string{"udp"}, []string{"udp", "tcp"}
 	var all []service
@@ -31,6 +32,7 @@ func services() []service {
 		"api.cloudflare.com", "checkip.amazonaws.com", "checkip.global.api.aws", "whatismyip.akamai.com",
 		"v4.ident.me", "v6.ident.me", "checkipv4.dedyn.io", "checkipv6.dedyn.io", "ipv4.nsupdate.info", "ipv6.nsupdate.info",
 		"api4.ipify.org", "api6.ipify.org", "cloudflare-dns.com", "dns.google",
+		"www.cloudflare.com", "www.cloudflarestatus.com",
 		"1.1.1.1", "8.8.8.8", // resolvers that need no DNS
 		"104.21.16.1", "172.67.128.1", // the edge, as the nameservers give it
 	} {
@@ -40,6 +42,9 @@ func services() []service {
 		service{"stun.l.google.com", "19302", udp},
 		service{"ada.ns.cloudflare.com", "53", both},
 		service{"bob.ns.cloudflare.com", "53", both},
+		service{"ns1.duckdns.org", "53", both},
+		service{"ns2.duckdns.org", "53", both},
+		service{"ns3.duckdns.org", "53", both},
 		service{homeResolver, "53", both})
 }
 

@@ -39,6 +39,7 @@ func scenarios() []scenario {
 		{"a record edited by hand is mended at the recheck", editedByHand},
 		{"the daemon starts before the network exists", startedBeforeTheNetwork},
 		{"a refused token does not end the daemon", tokenRefused},
+		{"the doctor on real names", doctorOnRealNames},
 	}
 	for _, o := range outages() {
 		all = append(all, scenario{"the daemon outlives: " + o.name, o.run})
