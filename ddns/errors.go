@@ -74,6 +74,17 @@ func KindOf(err error) Kind {
 	return Unexpected
 }
 
+// StateAfter is the state of what was wanted after Cloudflare did not do it:
+// refused if it was heard and said no, else not reached.
+func StateAfter(err error) TargetState {
+	switch KindOf(err) {
+	case TokenRefused, NotPermitted, NoZone, Rejected, Conflict:
+		return Refused
+	default:
+		return Unreached
+	}
+}
+
 // HintOf returns what a person should do about err, or "".
 func HintOf(err error) string {
 	if e, ok := asError(err); ok {

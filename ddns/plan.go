@@ -191,19 +191,9 @@ func (d differ) delegation() string {
 
 // failed turns an error of Cloudflare's API into an outcome.
 func (d differ) failed(err error) Outcome {
-	o := d.outcome(stateAfter(err), err.Error())
+	o := d.outcome(StateAfter(err), err.Error())
 	o.Hint, o.Err, o.Code = HintOf(err), err, codeOf(err)
 	return o
-}
-
-// stateAfter is the state of a target after Cloudflare did not do as asked.
-func stateAfter(err error) TargetState {
-	switch KindOf(err) {
-	case TokenRefused, NotPermitted, NoZone, Rejected, Conflict:
-		return Refused
-	default:
-		return Unreached
-	}
 }
 
 func (d differ) bearsMark(records []Record) bool {
@@ -220,13 +210,20 @@ func (d differ) addresses(all []Record, address netip.Addr) (Outcome, []Change) 
 			records = append(records, r)
 		}
 	}
-	mine := slices.DeleteFunc(slices.Clone(records), func(r Record) bool {
+	foreign := func(r Record) bool {
 		return d.wishes.Owner == "" && foreignMark(r.Comment, "") != "" && !leftAlone(r.Comment)
-	})
+	}
+	mine := slices.DeleteFunc(slices.Clone(records), foreign)
 	if len(mine) == 0 && len(records) > 0 {
 		other := foreignMark(records[0].Comment, "")
 		return d.refused(CodeNotOurs, fmt.Sprintf("the record here is marked %s, so another cfddns keeps it; nothing was changed", other),
 			fmt.Sprintf("set owner: %s if it is this one, or remove the mark from the comment", strings.TrimPrefix(other, mark("")))), nil
+	}
+	if i := slices.IndexFunc(records, func(r Record) bool { return foreign(r) && r.Address() == address }); i >= 0 {
+		// Cloudflare takes no second record of the same content.
+		o := d.outcome(Right, fmt.Sprintf("%s keeps the same address here", foreignMark(records[i].Comment, "")))
+		o.Address = address.String()
+		return d.tidy(o, nil, mine, address)
 	}
 	ours, others, o := d.whose(mine, address)
 	switch {

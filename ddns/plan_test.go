@@ -101,6 +101,8 @@ func TestPlanWithSeveralRecords(t *testing.T) {
 			changes: []string{"create home.example.com: nothing → A 45.67.89.10 ttl 60 cfddns:attic"}, state: ddns.Changed, why: "marked cfddns:attic"},
 		{name: "with an owner only the marked record is changed", given: newSketch(a(stranger), marked(oldHome, "mine cfddns:attic")), set: owner,
 			changes: []string{"update home.example.com: A 45.67.80.1 ttl 60 mine cfddns:attic → A 45.67.89.10 ttl 60 mine cfddns:attic by content"}, state: ddns.Changed},
+		{name: "where another cfddns keeps this very address, ours is not moved onto it", given: newSketch(marked("45.67.89.10", "cfddns:attic"), a(oldHome)),
+			state: ddns.Right, code: ddns.CodeShared, why: "cfddns:attic keeps the same address here", hint: "other addresses answer here too: 45.67.80.1"},
 		{name: "with an owner another's mark is respected", given: newSketch(marked(stranger, "cfddns:cellar"), marked("45.67.89.10", "cfddns:attic")), set: owner, state: ddns.Right},
 		{name: "with an owner a second marked record is deleted, and no other", given: newSketch(marked(oldHome, "cfddns:attic"), marked("45.67.89.10", "cfddns:attic"), a(stranger)), set: owner,
 			changes: []string{"delete home.example.com: A 45.67.80.1 ttl 60 cfddns:attic → nothing"}, state: ddns.Changed},

@@ -53,6 +53,22 @@ func claimOf(o Outcome, z ZoneFacts, round Round) (claim, bool) {
 	return claim{target: o.Target, zone: z.Zone, address: address, proxied: z.Records[i].Proxied, created: created}, true
 }
 
+// ProvePointed asks whether the world sees the CNAMEs of confirmed changes lead
+// to the name, and the address, that they were pointed at.
+func (r *Runner) ProvePointed(ctx context.Context, made []Receipt, address netip.Addr) []Proof {
+	if r.Prover.Nameservers == nil || r.Prover.Patience <= 0 {
+		return nil
+	}
+	var claims []claim
+	for _, rc := range made {
+		if c := rc.Change; rc.State == Confirmed && c.After != nil && (ZoneFacts{Zone: c.Zone}).serves() {
+			target := Target{Name: c.Target.Name, Shown: c.Target.Shown, Type: FamilyOf(address).RecordType()}
+			claims = append(claims, claim{target: target, zone: c.Zone, address: address, proxied: c.After.Proxied, follows: pointsTo(*c.After)})
+		}
+	}
+	return r.Prover.Verify(ctx, claims)
+}
+
 // Prove looks again at what the world was not yet seen to show, without
 // asking or writing anything else, and returns the round with the new proofs.
 func (r *Runner) Prove(ctx context.Context, last Round, past Past) (Round, Past) {

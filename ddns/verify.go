@@ -1,6 +1,7 @@
 package ddns
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,8 @@ type claim struct {
 	zone    Zone
 	address netip.Addr
 	proxied bool
-	created bool // new: a resolver that is asked too early remembers that the name does not exist
+	follows string // the name that a CNAME was pointed at; empty: an address stands there
+	created bool   // new: a resolver that is asked too early remembers that the name does not exist
 }
 
 // proofsAtOnce bounds how many names are asked about at the same time.
@@ -251,6 +253,10 @@ func (c claim) differs(a Answer) string {
 	switch {
 	case a.NameError:
 		return "says that the name does not exist"
+	case c.follows != "" && !c.proxied && !strings.EqualFold(strings.TrimSuffix(a.CNAME, "."), c.follows):
+		return fmt.Sprintf("still points at %s instead of %s", cmp.Or(a.CNAME, "nothing"), c.follows)
+	case c.follows != "" && len(a.Addresses) == 0: // in another zone, of which this server knows nothing
+		return ""
 	case len(a.Addresses) == 0:
 		return "has no " + c.target.Type + " for it"
 	case c.proxied && own:

@@ -127,12 +127,7 @@ func NotLetIn(name, zone string, err error) WayInOutcome {
 
 // failed is the outcome of an error. What stood before still stands.
 func (o WayInOutcome) failed(err error) WayInOutcome {
-	o.State, o.Why, o.Hint, o.Err = Unreached, err.Error(), HintOf(err), err
-	switch KindOf(err) {
-	case TokenRefused, NotPermitted, NoZone, Rejected:
-		o.State = Refused
-	default:
-	}
+	o.State, o.Why, o.Hint, o.Err = StateAfter(err), err.Error(), HintOf(err), err
 	switch {
 	case errors.Is(err, ErrNoAddress):
 		o.State = Held

@@ -43,13 +43,7 @@ const note = "note"
 
 // failed is the finding that something could not be done.
 func failed(what string, err error) finding {
-	f := finding{What: what, State: string(ddns.Unreached), Why: err.Error(), Hint: ddns.HintOf(err)}
-	switch ddns.KindOf(err) {
-	case ddns.TokenRefused, ddns.NotPermitted, ddns.NoZone, ddns.Rejected, ddns.Conflict:
-		f.State = string(ddns.Refused)
-	default:
-	}
-	return f
+	return finding{What: what, State: string(ddns.StateAfter(err)), Why: err.Error(), Hint: ddns.HintOf(err)}
 }
 
 // checkReport is what `cfddns check` prints.

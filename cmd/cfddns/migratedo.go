@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -236,6 +237,9 @@ func (m *migration) writeVia(ctx context.Context, count func(int)) {
 			m.results[rc.Change.Target.Name+" CNAME"] = outcomeOf(rc)
 			m.round.Receipts = append(m.round.Receipts, rc)
 		}
+		if address, err := netip.ParseAddr(o.Address); err == nil {
+			m.round.Proofs = append(m.round.Proofs, m.parts.runner.ProvePointed(ctx, made, address)...)
+		}
 		aliases, m.tried = aliases[n:], m.tried+n
 		count(m.tried)
 	}
@@ -250,7 +254,7 @@ func outcomeOf(rc ddns.Receipt) ddns.Outcome {
 	switch {
 	case rc.State == ddns.Confirmed:
 	case rc.Err != nil:
-		o.State, o.Why, o.Hint, o.Err = stateOf(rc.Err), rc.Err.Error(), ddns.HintOf(rc.Err), rc.Err
+		o.State, o.Why, o.Hint, o.Err = ddns.StateAfter(rc.Err), rc.Err.Error(), ddns.HintOf(rc.Err), rc.Err
 	default:
 		o.State, o.Why = ddns.Unreached, "not sent"
 	}
@@ -287,7 +291,7 @@ func (m *migration) exit() int {
 		round.Outcomes = append(round.Outcomes, m.resultOf(row))
 	}
 	for _, err := range m.failed {
-		round.Outcomes = append(round.Outcomes, ddns.Outcome{State: stateOf(err)})
+		round.Outcomes = append(round.Outcomes, ddns.Outcome{State: ddns.StateAfter(err)})
 	}
 	if o, ok := m.results[m.flags.via+" A"]; ok {
 		round.Outcomes = append(round.Outcomes, o)

@@ -221,21 +221,11 @@ func (m *migration) pointedAt(name string) bool {
 	return name != "" && slices.ContainsFunc(m.aliases, func(a ddns.Alias) bool { return strings.TrimSuffix(strings.ToLower(a.Record.Content), ".") == name })
 }
 
-// stateOf and exitAfter are what an error of Cloudflare's API means for a
-// target, and for a run that it ends.
-func stateOf(err error) ddns.TargetState {
-	switch ddns.KindOf(err) {
-	case ddns.TokenRefused, ddns.NotPermitted, ddns.NoZone, ddns.Rejected, ddns.Conflict:
-		return ddns.Refused
-	default:
-		return ddns.Unreached
-	}
-}
-
+// exitAfter is the exit code of a run that an error of Cloudflare's API ends.
 func exitAfter(err error) int {
 	var e *ddns.Error
 	if !errors.As(err, &e) {
 		return ddns.ExitUnexpected
 	}
-	return ddns.Round{Outcomes: []ddns.Outcome{{State: stateOf(err)}}}.Exit()
+	return ddns.Round{Outcomes: []ddns.Outcome{{State: ddns.StateAfter(err)}}}.Exit()
 }

@@ -151,7 +151,7 @@ func (m *migration) rowOfName(name string) *migrateRow {
 	case m.failed[zone.Name] != nil:
 		err := m.failed[zone.Name]
 		refuse(err.Error(), ddns.HintOf(err))
-		row.outcome.State = stateOf(err)
+		row.outcome.State = ddns.StateAfter(err)
 		return row
 	case i < 0 && m.kept[name]:
 		row.outcome = ddns.Outcome{Target: ddns.Target{Name: name, Shown: row.shown}, State: ddns.Right, Why: "no CNAME stands there, and the configuration keeps it"}

@@ -94,7 +94,7 @@ func (m *migration) saySkipped() {
 func (m *migration) sayFailed() {
 	for _, z := range m.zones {
 		if err := m.failed[z.Name]; err != nil {
-			fmt.Fprintf(m.app.stderr, "%s  %s: %v\n", m.app.paint(string(stateOf(err)), 12), z.Name, err)
+			fmt.Fprintf(m.app.stderr, "%s  %s: %v\n", m.app.paint(string(ddns.StateAfter(err)), 12), z.Name, err)
 			sayHint(m.app.stderr, ddns.HintOf(err))
 		}
 	}
@@ -166,9 +166,9 @@ func (m *migration) sayDone() {
 	seen, asked := m.proved()
 	switch {
 	case len(m.results) > 0 && asked > 0:
-		fmt.Fprintf(out, "\n%s written, %d of %d seen to answer so\n", counted(len(m.writtenNames()), "name"), seen, asked)
+		fmt.Fprintf(out, "\n%s written, %d of %d seen to answer so\n", counted(m.done(), "name"), seen, asked)
 	case len(m.results) > 0:
-		fmt.Fprintf(out, "\n%s written\n", counted(len(m.writtenNames()), "name"))
+		fmt.Fprintf(out, "\n%s written\n", counted(m.done(), "name"))
 	}
 	for _, p := range m.round.Proofs {
 		if p.Outcome == ddns.ProofContradicted {
@@ -176,7 +176,7 @@ func (m *migration) sayDone() {
 			sayHint(m.app.stderr, p.Hint)
 		}
 	}
-	if m.file != "" {
+	if m.file != "" && m.touched() {
 		fmt.Fprintf(out, "the old records: %s\nthe way back:    %s\n", m.file, m.command("--rollback", m.file))
 	}
 	if hosts := m.oldHosts(); len(hosts) > 0 {
@@ -186,6 +186,30 @@ func (m *migration) sayDone() {
 	if m.ended != nil {
 		fmt.Fprintf(m.app.stderr, "%s  not everything was tried: %v\n              go on with: %s\n", m.app.paint("unreachable", 12), m.ended, m.applyCommand())
 	}
+}
+
+// done counts the names that stand otherwise than before, and as planned.
+func (m *migration) done() (n int) {
+	names := map[string]bool{}
+	for _, o := range m.results {
+		names[o.Target.Name] = names[o.Target.Name] || written(o) && o.State != ddns.Right
+	}
+	for _, good := range names {
+		if good {
+			n++
+		}
+	}
+	return n
+}
+
+// touched reports whether anything was, or may have been, changed.
+func (m *migration) touched() bool {
+	for _, o := range m.results {
+		if o.State != ddns.Refused {
+			return true
+		}
+	}
+	return false
 }
 
 // proved counts the names that were seen to answer as they should, and those asked about.

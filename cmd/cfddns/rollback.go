@@ -139,7 +139,7 @@ func (m *migration) goBack(ctx context.Context, backs []ddns.Back, found ddns.Fo
 		case ddns.BackSkip:
 			outcomes[i].State, outcomes[i].Why = ddns.Held, b.Why+"; left so"
 		case ddns.BackUnread:
-			outcomes[i].State, outcomes[i].Why, outcomes[i].Hint = stateOf(b.Err), joinNonEmpty(": ", b.Why, fmt.Sprint(b.Err)), ddns.HintOf(b.Err)
+			outcomes[i].State, outcomes[i].Why, outcomes[i].Hint = ddns.StateAfter(b.Err), joinNonEmpty(": ", b.Why, fmt.Sprint(b.Err)), ddns.HintOf(b.Err)
 		case ddns.BackReturn:
 		}
 	}

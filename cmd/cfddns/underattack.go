@@ -88,7 +88,7 @@ func (a *app) underAttack(ctx context.Context, word string, named []string, run 
 	report := levelsReport{Zones: []levelReport{}, Notes: []string{}}
 	var states []ddns.TargetState
 	if err != nil {
-		report.Why, report.Hint, states = err.Error(), ddns.HintOf(err), append(states, stateOf(err))
+		report.Why, report.Hint, states = err.Error(), ddns.HintOf(err), append(states, ddns.StateAfter(err))
 	}
 	for _, zone := range zones {
 		r := run(ctx, p, zone)

@@ -67,7 +67,7 @@ func (a *app) wafStatus(ctx context.Context, named []string) error {
 	zones, missing, err := p.zonesFor(ctx, named)
 	var states []ddns.TargetState
 	if err != nil {
-		report.Why, report.Hint, states = err.Error(), ddns.HintOf(err), append(states, stateOf(err))
+		report.Why, report.Hint, states = err.Error(), ddns.HintOf(err), append(states, ddns.StateAfter(err))
 	}
 	for _, zone := range zones {
 		z := a.rulesIn(ctx, p, zone)
@@ -94,7 +94,7 @@ func (a *app) rulesIn(ctx context.Context, p *parts, zone ddns.Zone) zoneRules {
 	z := zoneRules{Zone: zone.Name, Plan: zone.Plan, State: ddns.Right, Slots: zone.RuleSlots(), Rules: []ruleView{}}
 	set, err := p.client.Rules(ctx, zone)
 	if err != nil {
-		z.State, z.Why, z.Hint = stateOf(err), err.Error(), ddns.HintOf(err)
+		z.State, z.Why, z.Hint = ddns.StateAfter(err), err.Error(), ddns.HintOf(err)
 		return z
 	}
 	for _, r := range set.Rules {
