@@ -273,12 +273,12 @@ func TestDarkHopsAtKeptNamesHoldUpWritingForSecondsOnly(t *testing.T) {
 		if took := time.Since(began); took > 5*time.Second || h.content() != homeB.String() {
 			t.Errorf("the round took %s, and the record holds %s", took, h.content())
 		}
-		for range 6 {
+		for rounds := 1; len(past.Memory.Hops) < 200; rounds++ { // no more are remembered
+			if rounds > 20 { // which of them a round gets to is a matter of chance
+				t.Fatalf("after %d rounds only %d of 300 hosts had their turn", rounds, len(past.Memory.Hops))
+			}
 			time.Sleep(time.Minute) // of the bubble's clock
 			_, past = s.Runner.Round(t.Context(), ddns.BySchedule, past)
-		}
-		if n := len(past.Memory.Hops); n < 200 { // no more are remembered
-			t.Errorf("after seven rounds only %d of 300 hosts had their turn", n)
 		}
 	})
 }

@@ -26,7 +26,7 @@ type web struct {
 // of the URL, and says what is wrong with its certificate. What comes is only
 // counted, never believed: a server whose certificate is refused is asked
 // again without that check, to see whether it is there at all.
-func (w web) Direct(ctx context.Context, page string, at netip.Addr) doctor.Direct {
+func (w web) Direct(ctx context.Context, page string, at netip.Addr) (doctor.Direct, error) {
 	to := netip.AddrPortFrom(at, portOf(page))
 	d := doctor.Direct{At: to}
 	var err error
@@ -34,10 +34,13 @@ func (w web) Direct(ctx context.Context, page string, at netip.Addr) doctor.Dire
 	if d.Certificate = certificateTrouble(err); d.Certificate != doctor.Good {
 		d.Status, d.Named, err = w.get(ctx, page, to, true)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errStays):
+		return doctor.Direct{}, err
+	case err != nil:
 		d.Trouble, d.Why = troubleOfDial(err), err.Error()
 	}
-	return d
+	return d, nil
 }
 
 // get asks once, over a connection of its own; named is true if the server's

@@ -61,10 +61,10 @@ func TestWhatTheOriginAnswersDirectly(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			defer cancel()
-			got := web{world: oneServer{tt.to, tt.root}}.Direct(ctx, tt.page, netip.MustParseAddr("45.67.89.10"))
+			got, err := web{world: oneServer{tt.to, tt.root}}.Direct(ctx, tt.page, netip.MustParseAddr("45.67.89.10"))
 			got.At, got.Why = netip.AddrPort{}, ""
-			if got != tt.want {
-				t.Errorf("%+v, want %+v", got, tt.want)
+			if err != nil || got != tt.want {
+				t.Errorf("%+v, %v, want %+v", got, err, tt.want)
 			}
 		})
 	}

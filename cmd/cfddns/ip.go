@@ -69,13 +69,9 @@ func (a *app) ip(ctx context.Context, all bool) error {
 
 // sources is the network as the sources use it.
 func (a *app) sources(cfg configs.Config) (network, error) {
-	n := a.network
-	if n == nil {
-		real, err := newInternet(cfg.TLSRoots)
-		if err != nil {
-			return nil, err
-		}
-		n = real
+	n, err := a.networkOf(cfg)
+	if err != nil {
+		return nil, err
 	}
 	return a.sourceNetwork(n, cfg.IP.Bind)
 }

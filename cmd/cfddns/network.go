@@ -31,6 +31,7 @@ type internet struct {
 	local    netip.Addr     // dial from this address; zero: the system chooses
 	device   string         // dial through this interface; empty: the system chooses
 	noTunnel bool           // refuse to leave by a VPN
+	stays    bool           // never leave this machine
 	resolver *resolver
 }
 
@@ -90,6 +91,9 @@ func (n *internet) Lookup(ctx context.Context, family ddns.Family, host string) 
 // Gateway implements network: the default route, or that of the line which is
 // bound. Another line's router says nothing of ours.
 func (n *internet) Gateway() (ddns.Gateway, error) {
+	if n.stays {
+		return ddns.Gateway{}, errStays
+	}
 	device := n.device
 	if device == "" && n.local.Is4() {
 		holders := holdersOf(n.local)
@@ -102,6 +106,11 @@ func (n *internet) Gateway() (ddns.Gateway, error) {
 	gateway.Tunnel = n.noTunnel && gateway.Interface != "" && isTunnel(gateway.Interface)
 	return gateway, err
 }
+
+// errStays is said instead of leaving this machine. Where the API and all
+// sources are on loopback, the home is a played one: its address is somebody
+// else's out in the world, and this machine's router is not its router.
+var errStays = errors.New("the API and all sources are on this machine, as with cfddns sandbox, so nobody out in the world is asked")
 
 // tunnelOf names the VPN interface that holds the local end of a connection,
 // or "".
@@ -246,6 +255,9 @@ func (n *internet) race(ctx context.Context, base string, addresses []netip.Addr
 
 // dial opens one connection, bound as wanted.
 func (n *internet) dial(ctx context.Context, base string, to netip.AddrPort) (net.Conn, error) {
+	if n.stays && !to.Addr().IsLoopback() {
+		return nil, fmt.Errorf("%s: %w", to, errStays)
+	}
 	d := net.Dialer{Control: bindDevice(n.device)}
 	family := ddns.FamilyOf(to.Addr())
 	if n.local.IsValid() && base == "udp" {

@@ -59,15 +59,9 @@ func (a *app) wire(cfg configs.Config) (*parts, error) {
 
 // connect builds the way to the network and the client of Cloudflare's API.
 func (p *parts) connect(a *app) error {
-	if p.network = a.network; p.network == nil {
-		internet, err := newInternet(p.config.TLSRoots)
-		if err != nil {
-			return err
-		}
-		if servers := p.config.Resolver; len(servers) > 0 {
-			internet.resolver.system = asking(servers)
-		}
-		p.network = internet
+	var err error
+	if p.network, err = a.networkOf(p.config); err != nil {
+		return err
 	}
 	token, source, warnings, err := configs.Token(p.config, a.env)
 	if err != nil {
@@ -83,6 +77,22 @@ func (p *parts) connect(a *app) error {
 	}
 	p.client = cfclient.New(c)
 	return nil
+}
+
+// networkOf is the way out that a configuration describes.
+func (a *app) networkOf(cfg configs.Config) (network, error) {
+	if a.network != nil {
+		return a.network, nil
+	}
+	real, err := newInternet(cfg.TLSRoots)
+	if err != nil {
+		return nil, err
+	}
+	real.stays = cfg.OnLoopback()
+	if len(cfg.Resolver) > 0 {
+		real.resolver.system = asking(cfg.Resolver)
+	}
+	return real, nil
 }
 
 // sourceNetwork is the network as the sources use it.

@@ -51,8 +51,9 @@ type DNS interface {
 type Web interface {
 	// Look asks the edge at one address.
 	Look(ctx context.Context, url string, at netip.Addr) (ddns.EdgeAnswer, error)
-	// Direct asks the origin without Cloudflare.
-	Direct(ctx context.Context, url string, at netip.Addr) Direct
+	// Direct asks the origin without Cloudflare. Its error means that nobody
+	// was asked; that a server gave no answer is a Trouble.
+	Direct(ctx context.Context, url string, at netip.Addr) (Direct, error)
 }
 
 // API is what is read of Cloudflare's API.

@@ -71,11 +71,12 @@ func (f *fake) Look(ctx context.Context, url string, at netip.Addr) (ddns.EdgeAn
 	return f.page(len(f.looks)), nil
 }
 
-func (f *fake) Direct(ctx context.Context, _ string, at netip.Addr) Direct {
-	if err := f.wait(ctx); err != nil {
-		return Direct{At: netip.AddrPortFrom(at, 443), Trouble: Silent, Why: err.Error()}
+func (f *fake) Direct(ctx context.Context, _ string, at netip.Addr) (Direct, error) {
+	d := Direct{At: netip.AddrPortFrom(at, 443), Status: 200}
+	if silence := f.wait(ctx); silence != nil {
+		d.Status, d.Trouble, d.Why = 0, Silent, silence.Error()
 	}
-	return Direct{At: netip.AddrPortFrom(at, 443), Status: 200}
+	return d, nil
 }
 
 func (f *fake) Zones(ctx context.Context) ([]ddns.Zone, error) {

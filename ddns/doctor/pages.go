@@ -171,7 +171,7 @@ func (g *gathering) askHere(ctx context.Context) Fact[Direct] {
 func (g *gathering) direct(ctx context.Context, at netip.Addr) Fact[Direct] {
 	ctx, cancel := context.WithTimeout(ctx, each)
 	defer cancel()
-	return Known(g.Web.Direct(ctx, g.URL, at))
+	return from(g.Web.Direct(ctx, g.URL, at))
 }
 
 // clockAhead is how far this machine's clock is before the world's, by the

@@ -1,0 +1,35 @@
+package configs
+
+import (
+	"net"
+	"net/url"
+	"slices"
+)
+
+// OnLoopback reports whether the API and every source are on this machine, as
+// with cfddns sandbox: the home is then a played one, and neither this machine's
+// own line nor its router has anything to say of it.
+func (c Config) OnLoopback() bool {
+	api, err := url.Parse(c.Cloudflare.API)
+	elsewhere := func(s Source) bool { return !loopback(s.host()) }
+	return err == nil && loopback(api.Hostname()) && len(c.IP.Sources) > 0 && !slices.ContainsFunc(c.IP.Sources, elsewhere)
+}
+
+// host is where a source of one's own is asked; "" for all others.
+func (s Source) host() string {
+	at := s.STUN
+	switch {
+	case s.HTTPS != "":
+		u, err := url.Parse(s.HTTPS)
+		if err != nil {
+			return ""
+		}
+		return u.Hostname()
+	case s.DNS != nil:
+		at = s.DNS.Server
+	}
+	if host, _, err := net.SplitHostPort(at); err == nil {
+		return host
+	}
+	return at
+}
