@@ -73,7 +73,9 @@ See it happen, with nothing needed:  cfddns demo`,
 		Example: `  cfddns demo                       the whole story in a sandbox, in ten seconds
   cfddns check                      is everything there that is needed?
   cfddns once --dry-run             what would be changed?
-  cfddns run                        the daemon`,
+  cfddns run                        the daemon
+  cfddns migrate                    which names hop over a DDNS host, and what they would become
+  cfddns doctor www.example.com     who is to blame when it does not work?`,
 		Version:           versionLine(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
