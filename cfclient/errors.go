@@ -208,7 +208,7 @@ func replaceThere(source string) string {
 
 const (
 	hintLimited = "calls rest for that long; the limit of 1,200 calls in 5 minutes is shared with the dashboard and your other tools"
-	hintTheirs  = "nothing to do: it is tried again (see https://www.cloudflarestatus.com if it lasts)"
+	hintTheirs  = "not yours to mend: it is tried again by the daemon, or by you with the same command (see https://www.cloudflarestatus.com if it lasts)"
 )
 
 func hintPermission(q question) string {

@@ -52,6 +52,7 @@ type HopState string
 const (
 	HopHere      HopState = "here"      // it answers this home's address
 	HopElsewhere HopState = "elsewhere" // it answers another address
+	HopUnknown   HopState = "unknown"   // it answers, and nobody knows where this home is
 	HopDark      HopState = "dark"      // it does not answer
 )
 
@@ -119,6 +120,8 @@ func (h Hop) State(home []netip.Addr) (state HopState, evidence string) {
 		return HopHere, fmt.Sprintf("%s answers %s", h.Target, join(h.Answers))
 	case len(h.Answers) > 0 && h.Last.Here && slices.Equal(h.Answers, h.Last.Addresses):
 		return HopHere, fmt.Sprintf("%s still answers %s, which was this home's address at %s", h.Target, join(h.Answers), h.Last.At.UTC().Format(time.RFC3339))
+	case len(home) == 0 && len(h.Answers)+len(h.Held) > 0:
+		return HopUnknown, fmt.Sprintf("where %s leads cannot be compared: this home's address was not agreed on", h.Target)
 	case len(h.Answers) > 0 && h.Unheard == nil:
 		return HopElsewhere, fmt.Sprintf("%s answers %s", h.Target, join(h.Answers))
 	case holder >= 0:

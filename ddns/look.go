@@ -221,7 +221,7 @@ func noZone(name string, zones int) error {
 		hint = "the token sees no zone at all: give it the permission Zone > Zone > Read"
 	}
 	return &Error{Kind: NoZone, Op: "find the zone of " + name, Hint: hint,
-		Err: fmt.Errorf("none of the %d zones that the token sees holds it", zones)}
+		Err: fmt.Errorf("no zone that the token sees holds it (it sees %d)", zones)}
 }
 
 // readZone lists the records of one zone.

@@ -132,6 +132,17 @@ func TestStatesOfAHop(t *testing.T) {
 	}
 }
 
+func TestWithoutAHomeNoHopLeadsElsewhere(t *testing.T) {
+	for _, hop := range []ddns.Hop{
+		{Answers: []netip.Addr{homeA}},
+		{Err: fmt.Errorf("server misbehaving"), Held: []ddns.HeldAnswer{{Resolver: "https://dns.google/dns-query", Addresses: []netip.Addr{homeA}}}},
+	} {
+		if state, why := hop.State(nil); state != ddns.HopUnknown {
+			t.Errorf("%s (%s)", state, why)
+		}
+	}
+}
+
 func TestTheFirstToTry(t *testing.T) {
 	all := func(string) bool { return true }
 	aliases := ddns.Aliases([]ddns.ZoneFacts{zoneOfCNAMEs("example.com", "example.com x.duckdns.org", "www.example.com x.duckdns.org", "b.example.com x.duckdns.org", "a.example.com x.duckdns.org", "z.example.com a.example.com")})

@@ -215,6 +215,8 @@ func (d differ) alias(cname Record, found Found, holding Holding) (Outcome, []Ch
 	case HopDark:
 		return d.refused(CodeCNAME, fmt.Sprintf("its CNAME leads to a host nobody can ask: %s, and it was never seen to be this home; nothing was changed", evidence),
 			fmt.Sprintf("if %s is this home, say so: cfddns migrate --apply --from %s %s", target, target, d.target.Shown)), nil
+	case HopUnknown:
+		return d.outcome(Held, evidence), nil
 	case HopHere:
 	}
 	if d.losesIPv4(found) {

@@ -41,7 +41,12 @@ tell which · 2 arguments or configuration`,
   cfddns doctor www.example.com --since 22:00               what Cloudflare remembers of the night
   cfddns doctor api.example.com --client 203.0.113.4        why is that machine turned away?
   cfddns doctor --output json | jq -r '.culprits[0]'`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("one name at a time: cfddns doctor %s, then cfddns doctor %s", args[0], args[1])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.doctor(cmd.Context(), strings.Join(args, ""), f)
 		},

@@ -106,7 +106,7 @@ func (m *migration) wayOn(row *migrateRow) {
 		row.outcome.Hint = fmt.Sprintf("if %s is this home, say so: %s", row.alias.Host, m.command(words...))
 	case ddns.HopElsewhere:
 		row.outcome.Hint = fmt.Sprintf("make sure that %s is this home; if it is, update it once, then run: %s", row.alias.Host, m.command(words...))
-	case ddns.HopHere:
+	case ddns.HopHere, ddns.HopUnknown:
 	}
 }
 

@@ -89,7 +89,7 @@ func (a *app) sayWrong(wrong []ddns.Outcome) {
 	const listed = 3
 	for len(wrong) > 0 {
 		first, rest := wrong[0], wrong[1:]
-		names := []string{first.Target.Shown + " " + first.Target.Type}
+		names := []string{strings.TrimSpace(first.Target.Shown + " " + first.Target.Type)}
 		wrong = nil
 		for _, o := range rest {
 			if o.State == first.State && o.Why == first.Why && o.Hint == first.Hint {
