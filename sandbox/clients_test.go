@@ -62,10 +62,16 @@ func needProgram(t *testing.T, name string) {
 	if _, err := exec.LookPath(name); err == nil {
 		return
 	}
+	without(t, "%s is not installed", name)
+}
+
+// without ends a test that lacks something of the machine it runs on.
+func without(t *testing.T, format string, args ...any) {
+	t.Helper()
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed", name)
+		t.Fatalf(format, args...)
 	}
-	t.Skipf("%s is not installed", name)
+	t.Skipf(format, args...)
 }
 
 // port443Host is an address of loopback that nobody else is likely to use.
@@ -77,7 +83,7 @@ func onPort443(t *testing.T) *Sandbox {
 		Name: "example.com", Records: []SeedRecord{{Type: "A", Name: "home", Content: "45.67.89.9"}},
 	}}})
 	if errors.Is(err, fs.ErrPermission) {
-		t.Skip("port 443 is not ours to open")
+		without(t, "port 443 is not ours to open")
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +103,7 @@ func writeFile(t *testing.T, path, text string) {
 func runRedirected(t *testing.T, dir, command string) string {
 	t.Helper()
 	if err := exec.Command("unshare", "--mount", "true").Run(); err != nil {
-		t.Skipf("no mount namespace to be had: %v", err)
+		without(t, "no mount namespace to be had: %v", err)
 	}
 	script := fmt.Sprintf("mount --bind %s/hosts /etc/hosts && exec %s", dir, command)
 	output, err := exec.CommandContext(withDeadline(t), "unshare", "--mount", "sh", "-c", script).CombinedOutput()

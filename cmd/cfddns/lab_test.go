@@ -111,15 +111,6 @@ func buildProgram(t *testing.T) string {
 	return program
 }
 
-// without ends a test that lacks something of the machine it runs on.
-func without(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
-
 // labEnd is how a scenario ended.
 type labEnd struct {
 	output string

@@ -158,3 +158,12 @@ func exitCode(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	noLeak(ts, false, []string{"stdout", "stderr"})
 }
+
+// without ends a test that lacks something of the machine it runs on.
+func without(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
