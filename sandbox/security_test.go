@@ -165,7 +165,24 @@ func TestClientsHaveAddresses(t *testing.T) {
 			t.Errorf("over loopback from %q: %d", client, answer.StatusCode)
 		}
 	}
-	if n := len(s.ways.open); n > 0 {
-		t.Errorf("%d connections are not forgotten", n)
+}
+
+func TestHowAConnectionCameAboutIsForgottenWithIt(t *testing.T) {
+	t.Parallel()
+	s := settled(t, homeZone(SeedRecord{Type: "A", Name: "www", Content: "45.67.89.10", Proxied: true}))
+	world := s.WorldFrom(netip.MustParseAddr(scriptHost))
+	for network, address := range map[string]string{"tcp4": "www.example.com:443", "udp4": "stun.l.google.com:19302"} {
+		conn, err := world.Dial(t.Context(), network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := conn.LocalAddr()
+		if one, ok := s.ways.of(end.Network(), end.String()); !ok || one.from.String() != scriptHost {
+			t.Errorf("%s: open, it is known as %+v, %t", network, one, ok)
+		}
+		conn.Close()
+		if one, ok := s.ways.of(end.Network(), end.String()); ok {
+			t.Errorf("%s: closed, it is still known as %+v", network, one)
+		}
 	}
 }
