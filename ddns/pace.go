@@ -1,9 +1,7 @@
 package ddns
 
 import (
-	"errors"
 	"math/rand/v2"
-	"net/netip"
 	"slices"
 	"time"
 )
@@ -102,10 +100,7 @@ func (r Round) dark() bool {
 // heardSomething reports whether an error came with an address that cannot be
 // this home's. Whoever tells it works, and is not to be asked as if nobody did.
 func heardSomething(err error) bool {
-	_, ok := errors.AsType[interface {
-		error
-		HeardAddress() netip.Addr
-	}](err)
+	_, ok := heardOtherwise(err)
 	return ok
 }
 

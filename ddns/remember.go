@@ -12,7 +12,7 @@ const refusalPause = time.Hour
 // Remember keeps what a round confirmed. A dry round leaves nothing.
 func Remember(past Past, round Round) Past {
 	past.Rounds++
-	past.Facts, past.WAN = round.Found, round.WAN
+	past.Facts, past.WAN, past.Hints = round.Found, round.WAN, nil
 	if !slices.ContainsFunc(round.Verdicts, func(v Verdict) bool { return !v.full() }) {
 		past.FullAt = round.Started
 	}

@@ -14,6 +14,7 @@ type Report struct {
 	Started    time.Time       `json:"started"`
 	TookMS     int64           `json:"took_ms"`
 	Trigger    Trigger         `json:"trigger"`
+	Hints      []HintReport    `json:"hints"` // that led to it
 	Verdicts   []VerdictReport `json:"verdicts"`
 	WAN        WANReport       `json:"wan"`
 	Hold       []HoldReport    `json:"hold"`
@@ -25,6 +26,12 @@ type Report struct {
 	GapS       float64         `json:"gap_s"`
 	APICalls   int64           `json:"api_calls"`
 	Exit       int             `json:"exit"`
+}
+
+// HintReport is a hint in JSON.
+type HintReport struct {
+	From string `json:"from"`
+	Says string `json:"says"`
 }
 
 // VerdictReport is a verdict in JSON.
@@ -115,12 +122,15 @@ type ProofReport struct {
 
 // Report turns the round into its JSON document. Lists are never null.
 func (r Round) Report() Report {
-	doc := Report{ID: r.ID, Started: r.Started.UTC().Truncate(time.Millisecond), TookMS: r.Took.Milliseconds(), Trigger: r.Trigger,
+	doc := Report{ID: r.ID, Started: r.Started.UTC().Truncate(time.Millisecond), TookMS: r.Took.Milliseconds(), Trigger: r.Trigger, Hints: []HintReport{},
 		Verdicts: VerdictReports(r.Verdicts), WAN: r.WAN.Report(), Hold: []HoldReport{}, Targets: []TargetReport{}, Changes: []ChangeReport{}, Proofs: []ProofReport{}, WaysIn: []WayInReport{},
 		Conditions: []Condition{}, GapS: r.Gap.Seconds(), APICalls: r.Calls, Exit: r.Exit()}
 	for _, c := range r.Conditions {
 		c.Since = c.Since.UTC().Truncate(time.Second)
 		doc.Conditions = append(doc.Conditions, c)
+	}
+	for _, h := range r.Hints {
+		doc.Hints = append(doc.Hints, HintReport{From: h.From, Says: h.Says})
 	}
 	for i, h := range r.Holdings {
 		doc.Hold = append(doc.Hold, HoldReport{Family: h.Family.String(), Decision: h.Decision.String(), Why: h.Why})

@@ -17,9 +17,10 @@ type Round struct {
 	Started    time.Time
 	Took       time.Duration
 	Trigger    Trigger
-	Dry        bool // nothing was written
-	BrokenOff  bool // the program was ended in the middle: what was not heard says nothing
-	Again      bool // only the proof was asked for again; all else was told before
+	Hints      []Hint // that led to it
+	Dry        bool   // nothing was written
+	BrokenOff  bool   // the program was ended in the middle: what was not heard says nothing
+	Again      bool   // only the proof was asked for again; all else was told before
 	Verdicts   []Verdict
 	WAN        WAN
 	Holdings   []Holding // one for each verdict
@@ -45,6 +46,7 @@ const (
 	ByStart    Trigger = "start"
 	BySchedule Trigger = "schedule"
 	ByEvent    Trigger = "event"
+	ByProbe    Trigger = "probe"
 	BySignal   Trigger = "signal"
 	ByPoke     Trigger = "poke"
 	ByOnce     Trigger = "once"
@@ -67,6 +69,8 @@ type Past struct {
 	SeenAt map[Family]time.Time
 	// WAN is what a witness last said. It is told, and holds nothing back.
 	WAN WAN
+	// Hints are those that lead to the round that comes.
+	Hints []Hint
 }
 
 // Runner holds what all rounds of a configuration share.
@@ -91,6 +95,7 @@ type Runner struct {
 	Dry      bool          // plan, and write nothing
 	Built    time.Time     // a clock before it is wrong; zero: not checked
 	Clock    func() time.Time
+	Probe    Probe        // between the rounds of a loop
 	Calls    func() int64 // API calls made so far
 	// PublishShared writes A records although the provider translates.
 	PublishShared bool
@@ -117,7 +122,7 @@ func (r *Runner) Round(ctx context.Context, trigger Trigger, past Past) (Round, 
 // change may end: the round then goes on without it.
 func (r *Runner) RoundUntil(ctx, patience context.Context, trigger Trigger, past Past) (Round, Past) {
 	now, began, calls := r.Clock(), time.Now(), r.Calls()
-	round := Round{ID: fmt.Sprintf("%x", now.UnixNano()), Started: now, Trigger: trigger, Dry: r.Dry}
+	round := Round{ID: fmt.Sprintf("%x", now.UnixNano()), Started: now, Trigger: trigger, Hints: past.Hints, Dry: r.Dry}
 
 	asking, stop := context.WithTimeout(ctx, r.Timeout)
 	defer stop()
@@ -162,12 +167,13 @@ type sight struct {
 	verdicts  []Verdict
 	inquiries []*inquiry // still open, one for each verdict; nil if nobody was asked
 	wan       *wanInquiry
+	told      []WANFinding // by those who gave hints
 }
 
 // observeAndLook asks the sources and reads the records at the same time, and
 // votes. It returns as soon as neither vote nor hold can come out otherwise.
 func (r *Runner) observeAndLook(asking, looking context.Context, trigger Trigger, past Past, now time.Time) sight {
-	s := sight{verdicts: make([]Verdict, len(r.Rosters)), inquiries: make([]*inquiry, len(r.Rosters))}
+	s := sight{told: toldOf(past.Hints), verdicts: make([]Verdict, len(r.Rosters)), inquiries: make([]*inquiry, len(r.Rosters))}
 	looked := make(chan struct{})
 	var working sync.WaitGroup
 	working.Go(func() {
@@ -237,7 +243,7 @@ func (r *Runner) late(s sight, before WAN, now time.Time) ([]Verdict, WAN) {
 		}
 	}
 	closing.Wait()
-	return verdicts, r.judge(verdicts, found, now).orStanding(before, now)
+	return verdicts, r.judge(verdicts, append(found, s.told...), now).orStanding(before, now)
 }
 
 // lateMoment is what stragglers get after everything was done.

@@ -86,7 +86,17 @@ func (r *Runner) beforeWrite(s sight, now time.Time) WAN {
 		return WAN{}
 	}
 	s.wan.begin()
-	return r.judge(s.verdicts, s.wan.end(wanMoment), now)
+	return r.judge(s.verdicts, append(s.wan.end(wanMoment), s.told...), now)
+}
+
+// toldOf are the findings in hints: what the router pushed or announced.
+func toldOf(hints []Hint) (told []WANFinding) {
+	for _, h := range hints {
+		if h.Witness && h.Address.Is4() {
+			told = append(told, WANFinding{By: h.From, Address: h.Address})
+		}
+	}
+	return told
 }
 
 // writesIPv4 reports whether IPv4 was agreed on and not every A record that is

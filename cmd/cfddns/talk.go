@@ -29,6 +29,9 @@ func (t *talker) round(r ddns.Round) {
 	t.rounds++
 	line, trouble := roundLine(r), r.Exit() != ddns.ExitRight || loud(r)
 	attrs := []any{"round", r.ID, "trigger", string(r.Trigger), "took", r.Took.Round(time.Millisecond).String(), "calls", r.Calls}
+	for _, h := range r.Hints {
+		attrs = append(attrs, "hint", h.From+": "+h.Says)
+	}
 	switch {
 	case trouble && t.wrong == troubleOf(r) && r.Started.Sub(t.said) < repeatTrouble && !changed(r):
 		t.log.Debug(line, attrs...)

@@ -1,0 +1,95 @@
+package ddns
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// A Hint is word that the home's address may have changed: from the kernel, the
+// router, a probe, a push. Nobody has to prove who he is to give one, so a hint
+// can start a round and nothing else. What it names is never published; a
+// quorum of sources is asked, as in any round.
+type Hint struct {
+	Trigger Trigger // ByEvent or ByProbe
+	// From is who gives it, in a person's words: "the kernel", "the router
+	// 192.168.1.1", "the push of router". One giver that says the same again is
+	// not listened to, see courtesy.
+	From string
+	// Says is what he says, in a person's words: "45.67.89.10", "no answer".
+	Says string
+	// Address is what he names; zero if he names none. If it is the agreed one
+	// already, there is no news.
+	Address netip.Addr
+	// Gone are addresses of this machine that it no longer has, or that no
+	// longer lead anywhere: what was connected from them hangs.
+	Gone []netip.Addr
+	// Witness is set if Address is the word of the router of this home on its
+	// WAN side, which then explains the round that follows.
+	Witness bool
+}
+
+// Rounds that hints may start although nothing had changed. The sources that
+// are asked in them serve the whole world for nothing.
+const (
+	idleBurst     = 6 // in idleBurstTime
+	idleBurstTime = 10 * time.Minute
+	idleHourly    = 12
+)
+
+// courtesy keeps hints from becoming a storm of questions. A giver whose hint
+// led to a round in which nothing had changed is mute until he says something
+// else, and there are only so many such rounds in a while. Poke and signal are
+// a person's wish, or a hook's, and are always followed.
+type courtesy struct {
+	said map[string]string // by giver: what he said in vain
+	idle []time.Time       // when rounds ended that hints had started in vain; the newest last
+}
+
+// muted reports whether a hint is one that was in vain before.
+func (c courtesy) muted(h Hint) bool {
+	said, ok := c.said[h.From]
+	return ok && said == h.Says
+}
+
+// wait is how long a hint has to wait for its round; zero means not at all. The
+// next scheduled round ends every wait.
+func (c courtesy) wait(now time.Time) (wait time.Duration) {
+	for _, limit := range []struct {
+		rounds int
+		within time.Duration
+	}{{idleBurst, idleBurstTime}, {idleHourly, time.Hour}} {
+		if n := len(c.idle); n >= limit.rounds {
+			wait = max(wait, c.idle[n-limit.rounds].Add(limit.within).Sub(now))
+		}
+	}
+	return wait
+}
+
+// after notes how the round of some hints ended. A change takes back all that
+// was held against anybody: what was in vain before it may be news after it.
+func (c courtesy) after(hints []Hint, changed bool, now time.Time) courtesy {
+	if changed {
+		c.said = nil
+		return c
+	}
+	if len(hints) == 0 {
+		return c
+	}
+	c.said = cloned(c.said)
+	for _, h := range hints {
+		c.said[h.From] = h.Says
+	}
+	c.idle = append(slices.Clone(c.idle), now)
+	c.idle = c.idle[max(0, len(c.idle)-idleHourly):]
+	return c
+}
+
+// forgive forgets what a giver said in vain.
+func (c courtesy) forgive(giver string) courtesy {
+	if _, ok := c.said[giver]; ok {
+		c.said = cloned(c.said)
+		delete(c.said, giver)
+	}
+	return c
+}

@@ -1,0 +1,324 @@
+package ddns
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// job is what runs beside the loop. Probes run beside them all.
+type job int
+
+const (
+	idle     job = iota
+	rounding     // a whole round
+	proving      // only the proof of the last one
+	watching     // the hosts of hops are asked whether they answer
+)
+
+// turning is the state of a running loop.
+type turning struct {
+	settings Settings
+	next     *Settings // to be taken up once nothing runs
+	past     Past
+	last     Round
+	pace     pace
+	job      job
+	cut      context.CancelFunc // ends the proof or the watching that runs, or the proof of the round that runs
+	wanted   Trigger            // a round to start once nothing runs; "" is none
+	hints    []heard            // that no round has followed yet
+	followed []heard            // those of the round that runs
+	courtesy courtesy
+	probes   probes
+	roundDue time.Time // by the monotonic clock
+	proofDue time.Time
+	hops     []string  // hosts to watch
+	hopsDue  time.Time // when they are asked
+	changed  time.Time // when a round last wrote
+	nextWall time.Time // roundDue by the wall clock, for people
+	timer    *time.Timer
+	wall     time.Time // wall clock and monotonic clock at the last turn
+	mono     time.Time
+	done     chan ended
+}
+
+// ended is a job that ended.
+type ended struct {
+	round Round
+	past  Past
+	look  bool // a round should follow
+}
+
+// clockStep is how far the wall clock may run away from the monotonic one in
+// one turn before it is taken as set.
+const clockStep = 30 * time.Second
+
+func newTurning(s Settings, past Past, wall time.Time) *turning {
+	return &turning{settings: s, past: past, wanted: ByStart, done: make(chan ended, 1), probes: newProbes(),
+		timer: time.NewTimer(time.Hour), wall: wall, mono: time.Now()}
+}
+
+// hear takes in a hint. One that is no news is answered by the last round, as
+// is one that has to wait; what the round that runs was started for is part of it.
+func (t *turning) hear(h heard) {
+	switch {
+	case t.job == rounding && t.isFollowed(h.hint):
+		t.followed = append(t.followed, h)
+		return
+	case t.last.ID != "" && t.stale(h):
+		h.reply(t.last)
+		return
+	}
+	t.hints = append(t.hints, h)
+	t.putOff(time.Now())
+	t.arm()
+}
+
+// putOff answers those whose hints have to wait for their round by the last one.
+func (t *turning) putOff(now time.Time) {
+	if t.job == rounding || t.courtesy.wait(now) <= 0 {
+		return
+	}
+	for i, h := range t.hints {
+		h.reply(t.last)
+		t.hints[i].answer = nil
+	}
+}
+
+// mostHints is how many hints are kept while none may be followed: only whether
+// there are any, and what they name, matters.
+const mostHints = 64
+
+// stale reports whether a hint is no news: it was in vain before, or names what
+// is agreed on already. Whoever waits for a round has one all the same in the
+// latter case, once: he shall see it.
+func (t *turning) stale(h heard) bool {
+	if len(t.hints) >= mostHints || t.courtesy.muted(h.hint) {
+		return true
+	}
+	return h.answer == nil && h.hint.Address.IsValid() && h.hint.Address == t.agreed(FamilyOf(h.hint.Address))
+}
+
+// isFollowed reports whether the round that runs was started for the address of a hint.
+func (t *turning) isFollowed(h Hint) bool {
+	return h.Address.IsValid() && slices.ContainsFunc(t.followed, func(f heard) bool { return f.hint.Address == h.Address })
+}
+
+// agreed is the address that the last round agreed on; zero if it did not.
+func (t *turning) agreed(f Family) netip.Addr {
+	if v := verdictOf(t.last.Verdicts, f); v.State == Agreed {
+		return v.Address
+	}
+	return netip.Addr{}
+}
+
+// reply gives the round to whoever waits for it.
+func (h heard) reply(r Round) {
+	if h.answer != nil {
+		h.answer <- r // it has room for one
+	}
+}
+
+// due is the round to start now; "" is none.
+func (t *turning) due() Trigger {
+	if t.wanted == "" && len(t.hints) > 0 && t.courtesy.wait(time.Now()) <= 0 {
+		return t.hints[0].hint.Trigger
+	}
+	return t.wanted
+}
+
+// takeUp starts the round that is wanted, with new settings if there are any.
+// A newer round ends the proof of the one before it, and the watching.
+func (t *turning) takeUp(ctx context.Context) {
+	trigger := t.due()
+	switch {
+	case trigger == "":
+		return
+	case t.job != idle:
+		t.cut()
+		return
+	case t.next != nil:
+		t.settings, t.next = *t.next, nil
+		t.past.Facts = t.past.Facts.stale() // whoever reloads may have changed records as well
+	}
+	t.wanted, t.followed, t.hints = "", t.hints, nil
+	t.past.Hints = nil
+	for _, h := range t.followed {
+		t.past.Hints = append(t.past.Hints, h.hint)
+	}
+	t.probes.cut()
+	runner, past := t.settings.Runner, t.past
+	t.start(ctx, rounding, func(patience context.Context) ended {
+		round, past := runner.RoundUntil(ctx, patience, trigger, past)
+		return ended{round: round, past: past}
+	})
+}
+
+// start runs a job beside the loop. Run waits for it through done.
+func (t *turning) start(ctx context.Context, j job, work func(patience context.Context) ended) {
+	patience, cut := context.WithCancel(ctx)
+	t.job, t.cut = j, cut
+	go func() { // ends with the job
+		defer cut()
+		t.done <- work(patience)
+	}()
+	t.arm()
+}
+
+// fire is what happens when the wait is over: the next round, or only another
+// look at what was not yet seen, or at the hops, or a probe. None of them holds
+// up a round.
+func (t *turning) fire(ctx context.Context) {
+	now := time.Now()
+	runner, last, past, hops := t.settings.Runner, t.last, t.past, t.hops
+	if t.job == rounding {
+		return
+	}
+	if t.probes.due(t.settings.Runner.Probe, now) {
+		t.probes.ask(ctx, t.settings.Runner.Probe)
+	}
+	switch {
+	case !now.Before(t.roundDue):
+		t.wanted = BySchedule
+	case t.job != idle:
+	case t.unseen() && !now.Before(t.proofDue):
+		t.start(ctx, proving, func(patience context.Context) ended {
+			round, past := runner.Prove(patience, last, past)
+			return ended{round: round, past: past}
+		})
+	case len(t.hops) > 0 && !now.Before(t.hopsDue):
+		t.start(ctx, watching, func(patience context.Context) ended {
+			past, look := runner.WatchHops(patience, hops, last, past)
+			return ended{round: last, past: past, look: look}
+		})
+	}
+	t.arm()
+}
+
+// unseen reports whether there is something to look for again.
+func (t *turning) unseen() bool {
+	return len(t.past.Unproved) > 0 && changedAny(t.last) && time.Since(t.changed) < proofLongest
+}
+
+// finish takes in a job that ended and sets the time of the next.
+func (t *turning) finish(e ended, wall time.Time) {
+	now := time.Now()
+	before := t.last
+	t.last, t.past = e.round, e.past
+	switch t.job {
+	case rounding:
+		var wait time.Duration
+		if t.pace, wait = t.pace.after(e.round); wait == 0 {
+			wait = t.settings.wait(wall)
+		}
+		t.roundDue, t.nextWall = now.Add(wait), wall.Add(wait)
+		if changedAny(e.round) {
+			t.changed = now
+		}
+		t.proofDue, t.hops = now.Add(paceProof), t.settings.Runner.watched(e.round)
+		t.hopsDue = now.Add(hopsWait(t.hops, e.past.Memory.Hops))
+		t.listened(before, now)
+	case proving:
+		t.proofDue = now.Add(paceProof)
+	case watching:
+		t.hopsDue = now.Add(hopsWait(t.hops, e.past.Memory.Hops))
+		if e.look && t.wanted == "" {
+			t.wanted = ByEvent
+		}
+	case idle:
+	}
+	t.job = idle
+	t.putOff(now)
+	t.arm()
+}
+
+// listened answers the hints that the round followed, and drops those that came
+// meanwhile and are no news after it.
+func (t *turning) listened(before Round, now time.Time) {
+	hints := make([]Hint, len(t.followed))
+	for i, h := range t.followed {
+		hints[i] = h.hint
+		h.reply(t.last)
+	}
+	t.courtesy = t.courtesy.after(hints, t.last.news(before), now)
+	t.followed = nil
+	t.hints = slices.DeleteFunc(t.hints, func(h heard) bool {
+		if !t.stale(h) {
+			return false
+		}
+		h.reply(t.last)
+		return true
+	})
+	t.probes.settle(t.last, t.settings.Runner.Probe, now)
+}
+
+// news reports whether a round found that something had changed.
+func (r Round) news(before Round) bool {
+	return changedAny(r) || slices.ContainsFunc(r.Verdicts, func(v Verdict) bool {
+		return v.State == Agreed && v.Address != verdictOf(before.Verdicts, v.Family).Address
+	})
+}
+
+// probed takes in the answers of a probe.
+func (t *turning) probed(answers []probeAnswer) {
+	hints, reformed := t.probes.hear(answers, t.agreed, time.Now())
+	for _, giver := range reformed {
+		t.courtesy = t.courtesy.forgive(giver)
+	}
+	if t.job != rounding { // what was asked before a round says nothing after it
+		for _, h := range hints {
+			t.hear(heard{hint: h})
+		}
+	}
+	t.arm()
+}
+
+// arm sets the timer to what is due next.
+func (t *turning) arm() {
+	if t.job == rounding || t.due() != "" { // what ends now arms it again
+		t.timer.Stop()
+		return
+	}
+	due := t.roundDue
+	sooner := func(at time.Time) {
+		if at.Before(due) {
+			due = at
+		}
+	}
+	if at, on := t.probes.next(t.settings.Runner.Probe); on {
+		sooner(at)
+	}
+	if len(t.hints) > 0 {
+		now := time.Now()
+		sooner(now.Add(t.courtesy.wait(now)))
+	}
+	if t.job == idle && t.unseen() {
+		sooner(t.proofDue)
+	}
+	if t.job == idle && len(t.hops) > 0 {
+		sooner(t.hopsDue)
+	}
+	t.timer.Reset(time.Until(due))
+}
+
+// wait is how long the schedule leaves until the next round, with jitter.
+func (s Settings) wait(now time.Time) time.Duration {
+	wait := s.Every
+	if wait == 0 {
+		wait = max(s.Schedule.Next(now).Sub(now), 0)
+		return wait + jittered(min(wait/10, 10*time.Second)+1)
+	}
+	return jittered(wait)
+}
+
+// watchClock starts a round when the wall clock was set: what was remembered
+// by its old time, and a cron schedule, would otherwise wait for it.
+func (t *turning) watchClock(wall time.Time) {
+	mono := time.Now()
+	step := wall.Sub(t.wall) - mono.Sub(t.mono)
+	t.wall, t.mono = wall, mono
+	if step.Abs() > clockStep && t.wanted == "" {
+		t.wanted = ByEvent
+	}
+}
