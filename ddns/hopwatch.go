@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,18 +49,18 @@ func (r *Runner) AskHops(ctx context.Context, hosts []string, remembered map[str
 // the context leaves too little time are not asked, and not in the answer.
 func askHops(ctx context.Context, hosts []string, ask func(context.Context, string) Hop) []Hop {
 	answers := make([]Hop, len(hosts))
-	slots := make(chan struct{}, hopsAtOnce)
+	var next atomic.Int64 // in the order of hosts: whoever waited longest has its turn first
 	var asking sync.WaitGroup
-	for i, host := range hosts {
+	for range min(hopsAtOnce, len(hosts)) {
 		asking.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			if end, bounded := ctx.Deadline(); bounded && time.Until(end) < hopPatience {
-				return
+			for i := next.Add(1) - 1; i < int64(len(hosts)); i = next.Add(1) - 1 {
+				if end, bounded := ctx.Deadline(); bounded && time.Until(end) < hopPatience {
+					return
+				}
+				asked, cancel := context.WithTimeout(ctx, hopPatience)
+				answers[i] = ask(asked, hosts[i])
+				cancel()
 			}
-			ctx, cancel := context.WithTimeout(ctx, hopPatience)
-			defer cancel()
-			answers[i] = ask(ctx, host)
 		})
 	}
 	asking.Wait()
