@@ -78,12 +78,16 @@ type Wishes struct {
 	Owner    string        // mark of our records; empty: none
 	Drill    time.Duration // prove the way to write this often; 0: never
 	Hops     map[string]Hop
+	Families []Family // plan for these only; nil means for all
 }
 
 // Diff compares what is wanted with what was found. It is pure.
 func Diff(w Wishes, found Found, m Memory, now time.Time) Plan {
 	var p Plan
 	for _, t := range w.Targets {
+		if w.Families != nil && !slices.Contains(w.Families, t.Family()) {
+			continue
+		}
 		d := differ{wishes: w, memory: m, now: now, target: t}
 		outcome, changes := d.planUnlessRefused(found)
 		p.Outcomes = append(p.Outcomes, outcome)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -97,6 +96,9 @@ type Runner struct {
 	Clock    func() time.Time
 	Probe    Probe        // between the rounds of a loop
 	Calls    func() int64 // API calls made so far
+	// Connect opens the way to Cloudflare, so that a write finds it open; it
+	// returns when it is, or cannot be. Nil: it is opened by the first call.
+	Connect func(ctx context.Context)
 	// PublishShared writes A records although the provider translates.
 	PublishShared bool
 	// Keeping says why what must survive a restart cannot be kept; nil if it can.
@@ -127,25 +129,30 @@ func (r *Runner) RoundUntil(ctx, patience context.Context, trigger Trigger, past
 	asking, stop := context.WithTimeout(ctx, r.Timeout)
 	defer stop()
 
-	seen := r.observeAndLook(asking, ctx, trigger, past, now)                            // observe + look
-	round.Verdicts, round.Found = seen.verdicts, seen.found                              // → vote
-	round.Hops, past.Memory.Hops = seen.hops, seen.answered                              //
-	round.WAN = r.beforeWrite(seen, now)                                                 //
-	round.Holdings, past.Memory = r.hold(round, past.Memory, now)                        // → hold
-	plan := Diff(r.wishes(round), round.Found, past.Memory, now)                         // → plan
-	r.firstContact(round, plan, past)                                                    //
-	round.Outcomes, round.Receipts, round.Found = r.apply(ctx, plan, round, past.Memory) // → apply
-	round.Gap = gap(round, past, r.Clock())                                              //
-	round.WaysIn, past.Memory = r.keepWaysIn(ctx, round, past.Memory, now)               //
-	r.applied(round, past)                                                               //
-	round.Proofs = r.Prover.Verify(patience, r.claims(round, due(round, past)))          // → verify
-	round.Outcomes = contradict(round.Outcomes, round.Proofs)                            //
-	round.LeftBehind = r.leftBehind(ctx, round, past.Memory)                             //
-	round.Hops, past.Memory.Hops = r.watchHops(ctx, round, past.Memory.Hops)             //
-	round.Beside = r.beside(round, past.Memory)                                          //
-	round.TokenEnd = r.tokenEnd(ctx, round.Found, past.Memory.Token, now)                //
-	round.Verdicts, round.WAN = r.late(seen, past.WAN, now)                              //
-	round.Conditions = r.assess(round, past.Memory.Raised)                               // → assess
+	seen := r.observeAndLook(asking, ctx, trigger, past, now) // observe + look
+	round.Found, round.Hops, past.Memory.Hops = seen.found, seen.hops, seen.answered
+	for more := seen.first(r); more; more = seen.rest() { // both families, or the slower one afterwards
+		round.Verdicts = seen.verdicts()                                         // → vote
+		round.WAN = r.beforeWrite(seen, now)                                     //
+		round.Holdings, past.Memory = r.hold(round, seen.turn, past.Memory, now) // → hold
+		plan := Diff(r.wishes(round, seen.turn), round.Found, past.Memory, now)  // → plan
+		r.firstContact(round, plan, past)                                        //
+		round = r.apply(ctx, plan, round, seen.turn, past.Memory)                // → apply
+		if seen.open() {
+			r.applied(round, past) // nothing is lost while the other is waited for
+		}
+	}
+	round.Gap = gap(round, past, r.Clock())                                     //
+	round.WaysIn, past.Memory = r.keepWaysIn(ctx, round, past.Memory, now)      //
+	r.applied(round, past)                                                      //
+	round.Proofs = r.Prover.Verify(patience, r.claims(round, due(round, past))) // → verify
+	round.Outcomes = contradict(round.Outcomes, round.Proofs)                   //
+	round.LeftBehind = r.leftBehind(ctx, round, past.Memory)                    //
+	round.Hops, past.Memory.Hops = r.watchHops(ctx, round, past.Memory.Hops)    //
+	round.Beside = r.beside(round, past.Memory)                                 //
+	round.TokenEnd = r.tokenEnd(ctx, round.Found, past.Memory.Token, now)       //
+	round.Verdicts, round.WAN = r.late(seen, past.WAN, now)                     //
+	round.Conditions = r.assess(round, past.Memory.Raised)                      // → assess
 	round.Took, round.Calls, round.BrokenOff = time.Since(began), r.Calls()-calls, ctx.Err() != nil
 	return round, Remember(past, round)
 }
@@ -159,118 +166,15 @@ func (r *Runner) applied(round Round, past Past) {
 	r.Applied(round, Remember(past, round))
 }
 
-// sight is what a round saw: the records, and what the sources said.
-type sight struct {
-	found     Found
-	hops      map[string]Hop
-	answered  map[string]HopSeen // what each hop last answered
-	verdicts  []Verdict
-	inquiries []*inquiry // still open, one for each verdict; nil if nobody was asked
-	wan       *wanInquiry
-	told      []WANFinding // by those who gave hints
-}
-
-// observeAndLook asks the sources and reads the records at the same time, and
-// votes. It returns as soon as neither vote nor hold can come out otherwise.
-func (r *Runner) observeAndLook(asking, looking context.Context, trigger Trigger, past Past, now time.Time) sight {
-	s := sight{told: toldOf(past.Hints), verdicts: make([]Verdict, len(r.Rosters)), inquiries: make([]*inquiry, len(r.Rosters))}
-	looked := make(chan struct{})
-	var working sync.WaitGroup
-	working.Go(func() {
-		s.found = Look(looking, r.API, r.names(), past.Facts, r.Recheck, now)
-		close(looked)
-		brief, cancel := context.WithTimeout(looking, hopsPatience)
-		defer cancel()
-		s.hops, s.answered = r.AskHops(brief, hopTargets(r.Targets, s.found), past.Memory.Hops, now)
-	})
-	if !r.Assume.IsValid() {
-		s.wan = r.askWAN(looking, trigger, past, now)
-	}
-	if r.Assume.IsValid() || r.Asked != nil {
-		working.Wait()
-		if s.verdicts = r.Asked; r.Assume.IsValid() {
-			s.verdicts = r.assumed()
-		}
-		return s
-	}
-	for i, roster := range r.Rosters {
-		working.Go(func() {
-			fm := past.Memory.Of(roster.Family)
-			q := ask(asking, roster, r.asking(roster, trigger, past, now))
-			q.wait(func(said []Observation, outstanding []Source) bool {
-				select {
-				case <-looked:
-					published := publishedIn(s.found, r.Targets, roster.Family, past.Memory)
-					return Final(roster, said, outstanding, published, fm, now)
-				default:
-					return false // what is published is not known yet
-				}
-			}, looked)
-			s.inquiries[i], s.verdicts[i] = q, Vote(roster, q.heard())
-		})
-	}
-	working.Wait()
-	return s
-}
-
-// asking says how a roster is asked: a quiet round asks a quorum, and all
-// others only when something is odd.
-func (r *Runner) asking(roster Roster, trigger Trigger, past Past, now time.Time) Asking {
-	expected := publishedIn(past.Facts, r.Targets, roster.Family, past.Memory)
-	woken := trigger != BySchedule || past.Rounds == 0
-	return Asking{
-		All:      woken || len(expected) == 0 || past.Memory.Of(roster.Family).unsettled() || now.Sub(past.FullAt) >= fullEvery,
-		Expected: expected,
-		Shy:      past.Shy,
-		Resting:  resting(past.Resting, now),
-	}
-}
-
-// fullEvery is how often everybody is asked although all is quiet: operators
-// that quiet rounds never ask would otherwise fall silent unseen.
-const fullEvery = 24 * time.Hour
-
-// late gives the stragglers a moment to show dissent, and ends the asking. What they say
-// is shown and remembered of them; it cannot change what was decided.
-func (r *Runner) late(s sight, before WAN, now time.Time) ([]Verdict, WAN) {
-	verdicts := slices.Clone(s.verdicts)
-	var found []WANFinding
-	var closing sync.WaitGroup
-	closing.Go(func() { found = s.wan.end(lateMoment) })
-	for i, q := range s.inquiries {
-		if q != nil {
-			closing.Go(func() { verdicts[i].Observations = sorted(q.close(lateMoment)) })
-		}
-	}
-	closing.Wait()
-	return verdicts, r.judge(verdicts, append(found, s.told...), now).orStanding(before, now)
-}
-
-// lateMoment is what stragglers get after everything was done.
-const lateMoment = 300 * time.Millisecond
-
-// unsettled reports whether a guard holds a change, which is then looked at
-// by full rounds.
-func (fm FamilyMemory) unsettled() bool { return fm.Veto.Rounds > 0 || fm.Damped.Confirmed > 0 }
-
-// assumed are the verdicts of --assume: the person's word instead of a vote.
-func (r *Runner) assumed() []Verdict {
-	verdicts := make([]Verdict, len(r.Rosters))
-	for i, roster := range r.Rosters {
-		verdicts[i] = Verdict{Family: roster.Family, Quorum: roster.Needed(), Operators: roster.Operators(), Why: "not asked: another family's address is assumed"}
-		if FamilyOf(r.Assume) == roster.Family {
-			verdicts[i].State, verdicts[i].Address = Agreed, r.Assume
-			verdicts[i].Voices = []Voice{{Address: r.Assume, Operators: []string{"--assume"}}}
-			verdicts[i].Why = "assumed, nobody was asked"
-		}
-	}
-	return verdicts
-}
-
-// hold decides for each family what is done about its verdict.
-func (r *Runner) hold(round Round, m Memory, now time.Time) ([]Holding, Memory) {
+// hold decides for each family whose turn it is what is done about its verdict.
+func (r *Runner) hold(round Round, turn []Family, m Memory, now time.Time) ([]Holding, Memory) {
 	holdings := make([]Holding, len(round.Verdicts))
+	copy(holdings, round.Holdings)
 	for i, v := range round.Verdicts {
+		if !slices.Contains(turn, v.Family) {
+			holdings[i].Family = v.Family // nothing is done about it yet
+			continue
+		}
 		var fm FamilyMemory
 		holdings[i], fm = Hold(v, publishedIn(round.Found, r.Targets, v.Family, m), round.WAN, m.Of(v.Family), now)
 		m = m.with(v.Family, fm)
@@ -278,13 +182,17 @@ func (r *Runner) hold(round Round, m Memory, now time.Time) ([]Holding, Memory) 
 	return holdings, m
 }
 
-// wishes is what the plan is made from.
-func (r *Runner) wishes(round Round) Wishes {
+// wishes is what the plan for some families is made from.
+func (r *Runner) wishes(round Round, turn []Family) Wishes {
 	holdings := map[Family]Holding{}
 	for _, h := range round.Holdings {
 		holdings[h.Family] = h
 	}
-	return Wishes{Targets: r.Targets, Holdings: holdings, Owner: r.Owner, Drill: r.Drill, Hops: round.Hops}
+	w := Wishes{Targets: r.Targets, Holdings: holdings, Owner: r.Owner, Drill: r.Drill, Hops: round.Hops}
+	if len(turn) < len(round.Verdicts) {
+		w.Families, w.Drill = turn, 0 // that is proved by what is written, or next time
+	}
+	return w
 }
 
 // names are the names to read, each once.

@@ -4,20 +4,31 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 )
 
 // apply sends the plan, and settles by reading what came of it. A refused
 // batch changed nothing and does not say which change was wrong: the zone is
 // read and planned again, and if it is refused again, halved.
-func (r *Runner) apply(ctx context.Context, p Plan, round Round, m Memory) ([]Outcome, []Receipt, Found) {
-	if r.Dry || len(p.Changes) == 0 {
-		return p.Outcomes, receipts(p.Changes, Planned, nil), round.Found
+func (r *Runner) apply(ctx context.Context, p Plan, round Round, turn []Family, m Memory) Round {
+	outcomes, made, found := p.Outcomes, receipts(p.Changes, Planned, nil), round.Found
+	if !r.Dry && len(p.Changes) > 0 {
+		outcomes, made, found = r.send(ctx, p, round, turn, m)
 	}
+	if round.Outcomes = slices.Concat(round.Outcomes, outcomes); len(turn) < len(round.Verdicts) {
+		slices.SortFunc(round.Outcomes, func(a, b Outcome) int { return strings.Compare(a.Target.Key(), b.Target.Key()) })
+	}
+	round.Receipts, round.Found = slices.Concat(round.Receipts, made), found
+	return round
+}
+
+// send is apply where there is something to send.
+func (r *Runner) send(ctx context.Context, p Plan, round Round, turn []Family, m Memory) ([]Outcome, []Receipt, Found) {
 	made, found := Apply(ctx, r.API, r.Rollback, p.Changes, round.Found, false)
 	if refused := refusedZones(made); len(refused) > 0 {
 		now := r.Clock()
 		found = Look(ctx, r.API, r.names(), found, r.Recheck, now)
-		p = Diff(r.wishes(round), found, m, now)
+		p = Diff(r.wishes(round, turn), found, m, now)
 		inRefused := func(c Change) bool { return refused[c.Zone.Name] }
 		made = slices.DeleteFunc(made, func(rc Receipt) bool { return inRefused(rc.Change) && rc.State != Confirmed })
 		again := slices.DeleteFunc(slices.Clone(p.Changes), func(c Change) bool { return !inRefused(c) })

@@ -81,12 +81,13 @@ func (q *wanInquiry) end(moment time.Duration) []WANFinding {
 // beforeWrite hears the witness where an A record is about to be created or
 // changed. In every other round it waits for nothing and knows nothing, so that
 // what a witness said an hour ago holds nothing back: silence publishes.
-func (r *Runner) beforeWrite(s sight, now time.Time) WAN {
-	if s.wan == nil || !r.writesIPv4(s) {
+func (r *Runner) beforeWrite(s *sight, now time.Time) WAN {
+	verdicts := s.verdicts()
+	if s.wan == nil || !r.writes(s.found, verdictOf(verdicts, IPv4)) {
 		return WAN{}
 	}
 	s.wan.begin()
-	return r.judge(s.verdicts, append(s.wan.end(wanMoment), s.told...), now)
+	return r.judge(verdicts, append(s.wan.end(wanMoment), s.told...), now)
 }
 
 // toldOf are the findings in hints: what the router pushed or announced.
@@ -99,16 +100,15 @@ func toldOf(hints []Hint) (told []WANFinding) {
 	return told
 }
 
-// writesIPv4 reports whether IPv4 was agreed on and not every A record that is
-// wanted holds it.
-func (r *Runner) writesIPv4(s sight) bool {
-	v := verdictOf(s.verdicts, IPv4)
+// writes reports whether a family was agreed on and not every record of it that
+// is wanted holds the address.
+func (r *Runner) writes(found Found, v Verdict) bool {
 	if v.State != Agreed {
 		return false
 	}
 	for _, t := range r.Targets {
-		z, ok := s.found.zoneOf(t.Name)
-		if t.Family() != IPv4 || !ok || z.ReadAt.IsZero() {
+		z, ok := found.zoneOf(t.Name)
+		if t.Family() != v.Family || !ok || z.ReadAt.IsZero() {
 			continue
 		}
 		holds := false

@@ -1,10 +1,12 @@
 package ipsource
 
 import (
+	"context"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,8 +83,12 @@ func TestSTUNAsksFromAFreshPortEachTime(t *testing.T) {
 	}
 	defer conn.Close()
 	for range 3 {
-		stunServer{address: conn.LocalAddr().String()}.ask(within(t, time.Millisecond), loopback{}, ddns.IPv4)
+		ctx, enough := context.WithCancel(t.Context())
+		var asking sync.WaitGroup
+		asking.Go(func() { stunServer{address: conn.LocalAddr().String()}.ask(ctx, loopback{}, ddns.IPv4) })
 		_, from, err := conn.ReadFromUDP(make([]byte, 100))
+		enough()
+		asking.Wait()
 		if err != nil {
 			t.Fatal(err)
 		}
