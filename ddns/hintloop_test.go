@@ -318,3 +318,62 @@ func TestWhatARouterPushesExplains(t *testing.T) {
 type noWitness struct{}
 
 func (noWitness) WAN(context.Context) []ddns.WANFinding { return nil }
+
+// A day of the worst line: two uplinks in turn, a portal for some hours, UDP
+// dropped for some, events that mean nothing all the time. It stays polite, and
+// nothing wrong is written.
+func TestADayOfTheWorstLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newLittleHome()
+		turn := 0
+		s, questions := h.probed(func(string) (netip.Addr, error) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			if turn++; h.shown != nil { // a portal, and no UDP
+				return netip.Addr{}, errors.New("no answer")
+			}
+			return []netip.Addr{homeA, homeB}[turn%2], h.line
+		})
+		members := s.Runner.Rosters[0].Members
+		for i, m := range members {
+			ask := m.Ask
+			members[i].Ask = func(ctx context.Context, f ddns.Family) (netip.Addr, error) {
+				h.mu.Lock()
+				turn++
+				by := []netip.Addr{homeA, homeB}[turn%2]
+				h.mu.Unlock()
+				if _, err := ask(ctx, f); err != nil {
+					return netip.Addr{}, err
+				}
+				return by, nil
+			}
+		}
+		loop, _ := h.live(t, s)
+		for hour := range 24 {
+			h.set(func(h *littleHome) {
+				h.line, h.shown = nil, nil
+				if hour%6 == 5 {
+					h.line, h.shown = errors.New("answered a login page"), []netip.Addr{homeA}
+				}
+			})
+			for minute := range 60 {
+				loop.Hear(t.Context(), hintOf("the kernel", fmt.Sprintf("flap %d %d", hour, minute)))
+				after(time.Minute)
+			}
+		}
+		t.Logf("%d rounds, %d questions to sources, %d probes, %d readings, %d writes", len(h.reported()), h.asked, *questions, h.reads, h.writes)
+		if n := len(h.reported()); n > 24*60 {
+			t.Errorf("%d rounds in a day, want less than one a minute", n)
+		}
+		if h.writes > 200 {
+			t.Errorf("%d writes in a day, want flapping to be damped", h.writes)
+		}
+		for _, r := range h.reported() {
+			for _, rc := range r.Receipts {
+				if a := rc.Change.After.Address(); a != homeA && a != homeB {
+					t.Errorf("wrote %s", a)
+				}
+			}
+		}
+	})
+}
