@@ -57,14 +57,14 @@ fuzz:
 		done; \
 	done; rm -f fuzz.out
 
-# The service file must be free of anything that systemd does not know. The
+# The unit files must be free of anything that systemd does not know. The
 # program it starts has to exist for that, so it is given an empty one.
 unit:
 	@tree=$$(mktemp -d); trap 'rm -rf "$$tree"' EXIT; \
 	mkdir -p "$$tree/usr/bin" "$$tree/etc/systemd/system"; \
 	install -m 755 /dev/null "$$tree/usr/bin/cfddns"; \
 	install -m 755 /dev/null "$$tree/usr/bin/kill"; \
-	for unit in systemd/*.service; do \
+	for unit in systemd/*.service systemd/hooks/*.service systemd/hooks/*.path; do \
 		echo "systemd-analyze verify $$unit"; \
 		install -m 644 "$$unit" "$$tree/etc/systemd/system/"; \
 		systemd-analyze verify --recursive-errors=no --root="$$tree" "/etc/systemd/system/$${unit##*/}"; \

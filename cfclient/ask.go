@@ -90,9 +90,58 @@ func (c *Client) exchange(ctx context.Context, q question, send sender) (answere
 			return answered{}, &ddns.Error{Op: q.op, Err: fmt.Errorf("not sent: %q is no ID of Cloudflare's", id)}
 		}
 	}
-	if wait := c.limit.wait(time.Now()); wait > 0 {
-		return answered{}, notYet(q, wait)
+	if err := c.queue.enter(ctx); err != nil {
+		return answered{}, &ddns.Error{Kind: ddns.Unreachable, Op: q.op, Err: err}
 	}
+	defer c.queue.leave()
+	if err := c.turn(ctx, q); err != nil {
+		return answered{}, err
+	}
+	a, err := c.sendOnce(ctx, q, send)
+	if a.status != 0 {
+		c.queue.heard.Add(1)
+	} else if ctx.Err() == nil {
+		c.queue.silent.Add(1)
+	}
+	return a, err
+}
+
+// turn waits until the limit of calls lets a question through.
+func (c *Client) turn(ctx context.Context, q question) error {
+	now := time.Now()
+	if q.apart {
+		if wait := c.limit.shut(now); wait > 0 {
+			return notYet(q, wait)
+		}
+		return nil
+	}
+	patience := limitPatience
+	if end, bounded := ctx.Deadline(); bounded {
+		patience = min(patience, end.Sub(now))
+	}
+	wait, ok := c.limit.take(now, q.write, patience)
+	if !ok {
+		return notYet(q, wait)
+	}
+	if wait == 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return &ddns.Error{Kind: ddns.Unreachable, Op: q.op, Err: fmt.Errorf("not sent: %w", ctx.Err())}
+	}
+	if wait := c.limit.shut(time.Now()); wait > 0 { // another call heard of it meanwhile
+		return notYet(q, wait)
+	}
+	return nil
+}
+
+// sendOnce sends a question and returns the answer to it. With an error the
+// status says whether anything was heard.
+func (c *Client) sendOnce(ctx context.Context, q question, send sender) (answered, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 
@@ -112,8 +161,9 @@ func (c *Client) exchange(ctx context.Context, q question, send sender) (answere
 	wait := budget.learn(time.Now(), x.answer)
 	body, err := io.ReadAll(http.MaxBytesReader(nil, x.answer.Body, q.mostBytes()))
 	if err != nil && x.answer.StatusCode < 300 {
-		return answered{}, c.noAnswer(q, x, err)
+		return answered{status: x.answer.StatusCode}, c.noAnswer(q, x, err)
 	}
+	x.worked()
 	return answered{x.answer.StatusCode, body, wait}, nil
 }
 
@@ -122,6 +172,7 @@ type exchange struct {
 	client  *Client
 	started time.Time
 	sent    atomic.Bool // a connection was there: the request may have left
+	conn    atomic.Pointer[apiConn]
 	answer  *http.Response
 	err     error
 }
@@ -138,7 +189,10 @@ func (x *exchange) Do(request *http.Request) (*http.Response, error) {
 		// The transport asks for another connection only if it could write
 		// nothing to the one it had.
 		GetConn: func(string) { x.sent.Store(false) },
-		GotConn: func(httptrace.GotConnInfo) { x.sent.Store(true) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			x.conn.Store(tracked(info.Conn))
+			x.sent.Store(true)
+		},
 	}
 	x.client.calls.Add(1)
 	x.answer, x.err = x.client.http.Do(request.WithContext(httptrace.WithClientTrace(request.Context(), trace)))
@@ -146,6 +200,20 @@ func (x *exchange) Do(request *http.Request) (*http.Response, error) {
 		return nil, x.err
 	}
 	return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody}, nil
+}
+
+// worked notes that the connection is good for more calls.
+func (x *exchange) worked() {
+	if conn := x.conn.Load(); conn != nil {
+		conn.kept.Store(true)
+	}
+}
+
+// silent notes that no answer came within the time of a call.
+func (x *exchange) silent() {
+	if conn := x.conn.Load(); conn != nil && time.Since(x.started) >= x.client.timeout {
+		conn.tell()
+	}
 }
 
 // mostBytes bounds an answer. 5,000 records are 3 MiB, as is the answer to the

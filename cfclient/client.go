@@ -19,6 +19,7 @@
 package cfclient
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +60,11 @@ type Config struct {
 	// Timeout of one call, the reading of the answer counted in; 0 means
 	// DefaultTimeout.
 	Timeout time.Duration
+	// Broken is called, once for each, when a connection on which calls went
+	// well turns out to be broken: reset, unreachable, or silent for the timeout
+	// of a call. That may mean that our address has changed. It must not block.
+	// Nil: nobody is told.
+	Broken func()
 }
 
 // Validate names everything that is wrong with the configuration, the form of
@@ -112,11 +118,14 @@ type Client struct {
 	token   *ddns.Secret // a pointer: fmt shows unexported values, but not what pointers in them point at
 	options []option.RequestOption
 	base    string // URL of the API, without a final slash
+	address string // HOST:PORT of the API
+	open    opener // of a connection to it
 	agent   string // what we call ourselves
 	source  string // where the token came from
 	timeout time.Duration
 	dialer  *dialer
 	http    *http.Client
+	queue   queue
 	limit   limit
 	large   sync.Map // by ID: zones that hold more than smallZone records
 	calls   atomic.Int64
@@ -135,7 +144,8 @@ func New(config Config) *Client {
 		token:   &config.Token,
 		source:  config.TokenSource,
 		timeout: config.Timeout,
-		dialer:  &dialer{world: config.World},
+		dialer:  &dialer{world: config.World, broken: config.Broken, open: map[*apiConn]struct{}{}},
+		queue:   queue{slots: make(chan struct{}, callsAtOnce)},
 	}
 	if c.timeout == 0 {
 		c.timeout = DefaultTimeout
@@ -153,6 +163,10 @@ func New(config Config) *Client {
 		agent = "cfddns"
 	}
 	c.base, c.agent = strings.TrimSuffix(base.String(), "/"), agent
+	c.address, c.open = net.JoinHostPort(base.Hostname(), cmp.Or(base.Port(), "443")), c.dialer.verified
+	if base.Scheme == "http" {
+		c.address, c.open = net.JoinHostPort(base.Hostname(), cmp.Or(base.Port(), "80")), c.dialer.plain
+	}
 	c.options = []option.RequestOption{
 		option.WithBaseURL(base.String()),
 		option.WithAPIToken(config.Token.Reveal()),
@@ -164,10 +178,13 @@ func New(config Config) *Client {
 	return c
 }
 
-// CloseIdle closes the connections that wait for the next call. After a change
-// of our address they lead nowhere, and a call on one would wait for its
-// deadline.
-func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
+// CloseIdle closes the connections that wait for the next call, that of Connect
+// too. After a change of our address they lead nowhere, and a call on one would
+// wait for its deadline.
+func (c *Client) CloseIdle() {
+	c.dialer.dropSpare()
+	c.http.CloseIdleConnections()
+}
 
 // Calls returns how many calls were sent since New.
 func (c *Client) Calls() int64 { return c.calls.Load() }

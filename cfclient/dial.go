@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +25,7 @@ const (
 // errSilent is a TLS server that does not answer our greeting.
 var errSilent = errors.New("the TLS handshake was not answered")
 
-// dialer opens the connections to the API.
+// dialer opens the connections to the API, and knows those that are open.
 //
 // Since Go 1.24 the greeting of a TLS client carries an ML-KEM key share and no
 // longer fits one packet. Some lines drop the second packet, or the server
@@ -32,41 +33,76 @@ var errSilent = errors.New("the TLS handshake was not answered")
 // handshake is tried once more without ML-KEM; where that works it is done so
 // from then on.
 type dialer struct {
-	world ddns.World
-	small atomic.Bool
+	world  ddns.World
+	broken func() // may be nil; see Config.Broken
+	small  atomic.Bool
+
+	mu      sync.Mutex // guards the following
+	open    map[*apiConn]struct{}
+	dialing int    // by calls
+	spare   *spare // nil: none
 }
 
-// transport speaks HTTP/1.1 on purpose. A round makes its calls one after the
-// other, so HTTP/2 gains nothing, and one dead connection would take every
-// later call with it.
+// transport speaks HTTP/1.1 on purpose: over HTTP/2 one dead connection would
+// take every call with it.
 func (d *dialer) transport() *http.Transport {
 	return &http.Transport{
-		Proxy: nil, // where the token goes is said by the configuration alone
-		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-			defer cancel()
-			return dialWorld(ctx, d.world, address)
+		Proxy:       nil, // where the token goes is said by the configuration alone
+		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) { return d.dial(ctx, d.plain, address) },
+		DialTLSContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+			return d.dial(ctx, d.verified, address)
 		},
-		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			if world, ok := d.world.(ddns.SimulatedWorld); ok {
-				return world.DialTLS(ctx, network, address)
-			}
-			return d.dialTLS(ctx, address)
-		},
-		MaxIdleConnsPerHost: 2,
+		MaxIdleConnsPerHost: callsAtOnce,
 		IdleConnTimeout:     idleTimeout,
 	}
 }
 
-// dialTLS opens a verified connection, by a small greeting if the usual one
-// goes unanswered.
-func (d *dialer) dialTLS(ctx context.Context, address string) (net.Conn, error) {
+// opener opens one connection to HOST:PORT.
+type opener func(ctx context.Context, address string) (net.Conn, error)
+
+// dial is how a call gets a connection: the spare one, or one of its own.
+func (d *dialer) dial(ctx context.Context, open opener, address string) (net.Conn, error) {
+	if conn := d.takeSpare(ctx); conn != nil {
+		return conn, nil
+	}
+	d.count(+1)
+	defer d.count(-1)
+	return open(ctx, address)
+}
+
+func (d *dialer) count(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dialing += n
+}
+
+// plain opens a connection without TLS.
+func (d *dialer) plain(ctx context.Context, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	conn, err := dialWorld(ctx, d.world, address)
+	if err != nil {
+		return nil, err
+	}
+	return d.track(conn), nil
+}
+
+// verified opens a connection to whom it should be, by a small greeting if the
+// usual one goes unanswered.
+func (d *dialer) verified(ctx context.Context, address string) (net.Conn, error) {
+	if world, ok := d.world.(ddns.SimulatedWorld); ok {
+		conn, err := world.DialTLS(ctx, "tcp", address)
+		if err != nil {
+			return nil, err
+		}
+		return d.track(conn), nil
+	}
 	small := d.small.Load()
-	conn, err := handshake(ctx, d.world, address, small)
+	conn, err := d.handshake(ctx, address, small)
 	if small || !errors.Is(err, errSilent) {
 		return conn, err
 	}
-	conn, errSmall := handshake(ctx, d.world, address, true)
+	conn, errSmall := d.handshake(ctx, address, true)
 	if errSmall != nil {
 		return nil, err
 	}
@@ -76,18 +112,16 @@ func (d *dialer) dialTLS(ctx context.Context, address string) (net.Conn, error) 
 
 // handshake connects to HOST:PORT and verifies that it is HOST. It tells a
 // server that stays silent (errSilent) from one that refuses.
-func handshake(ctx context.Context, world ddns.World, address string, small bool) (net.Conn, error) {
+func (d *dialer) handshake(ctx context.Context, address string, small bool) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
 	}
-	connecting, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	raw, err := dialWorld(connecting, world, address)
+	raw, err := d.plain(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	config := &tls.Config{ServerName: host, RootCAs: world.Roots(), MinVersion: tls.VersionTLS12}
+	config := &tls.Config{ServerName: host, RootCAs: d.world.Roots(), MinVersion: tls.VersionTLS12}
 	if small {
 		config.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256}
 	}

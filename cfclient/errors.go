@@ -262,11 +262,11 @@ func misconfigured(q question, err error) *ddns.Error {
 }
 
 // notYet is the answer to a question that was not sent because Cloudflare asked
-// to wait.
+// to wait, or would soon have to.
 func notYet(q question, wait time.Duration) *ddns.Error {
 	return &ddns.Error{
 		Kind: ddns.Limited, Op: q.op, RetryAfter: wait, Hint: hintLimited,
-		Err: fmt.Errorf("not sent: Cloudflare asked to wait, %v are left", wait.Round(time.Second)),
+		Err: fmt.Errorf("not sent: calls to Cloudflare rest, %v are left", wait.Round(time.Second)),
 	}
 }
 

@@ -230,9 +230,16 @@ func FuzzLimit(f *testing.F) {
 	f.Add(`"burst";r=0;t=60, "default";r=0;t=999999999999`, "Fri, 31 Dec 1999 23:59:59 GMT")
 	f.Add(`r=-1;t=-1`, "-5")
 	f.Fuzz(func(t *testing.T, budget, after string) {
-		for _, wait := range []time.Duration{budgetWait([]string{budget}), retryAfter(time.Now(), after)} {
-			if wait < 0 || wait > longestWait {
-				t.Errorf("wait %v", wait)
+		now := time.Now()
+		answer := &http.Response{StatusCode: 429, Header: http.Header{"Ratelimit": {budget}, "Ratelimit-Policy": {budget}, "Retry-After": {after}}}
+		var l limit
+		wait, ok := l.learn(now, answer), false
+		if wait < 0 || wait > longestWait {
+			t.Errorf("wait %v", wait)
+		}
+		for _, write := range []bool{false, true} {
+			if wait, ok = l.take(now, write, limitPatience); wait < 0 || wait > longestWait || ok != (wait <= limitPatience) {
+				t.Errorf("a call waits %v, %v", wait, ok)
 			}
 		}
 	})
@@ -254,7 +261,8 @@ func TestBudgets(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := budgetWait(tt.headers); got != tt.want {
+			answer := &http.Response{StatusCode: 200, Header: http.Header{"Ratelimit": tt.headers}}
+			if got := new(limit).learn(time.Now(), answer); got != tt.want {
 				t.Errorf("%v, want %v", got, tt.want)
 			}
 		})

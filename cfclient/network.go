@@ -27,7 +27,10 @@ func (c *Client) noAnswer(q question, x *exchange, err error) *ddns.Error {
 	}
 	e.Hint, e.Err = explain(err)
 	e.Err = c.scrub(e.Err)
-	if errors.Is(err, context.DeadlineExceeded) {
+	if lost := x.conn.Load().lostError(); lost != nil {
+		e.Hint, e.Err = "", lost
+	} else if errors.Is(err, context.DeadlineExceeded) {
+		x.silent()
 		e.Err = fmt.Errorf("%s within %v: %w", stage(x), time.Since(x.started).Round(time.Millisecond), context.DeadlineExceeded)
 	}
 	return e

@@ -21,7 +21,11 @@ func (l *loader) check(c Config) {
 	l.checkRecords(c.Records)
 	l.checkIP(c.IP)
 	l.checkWAF(c.WAF)
+	l.checkPush(c.Push)
 	l.refuse("owner", badOwner(c.Owner))
+	if c.Probe != 0 {
+		l.refuse("probe", outside(c.Probe, 5*time.Second, 10*time.Minute))
+	}
 	l.refuse("verify", outside(c.Verify, 0, time.Minute))
 	for i, server := range c.Resolver {
 		l.refuse(index("resolver", i), badHostPort(server, "192.0.2.1:53"))

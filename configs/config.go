@@ -31,12 +31,14 @@ type Config struct {
 	IP         IP            `mapstructure:"ip"`
 	Owner      string        `mapstructure:"owner"`    // mark of our records; "" is none
 	Schedule   Schedule      `mapstructure:"schedule"` // of full rounds, 10 s apart or more
+	Probe      time.Duration `mapstructure:"probe"`    // between two cheap questions, 5 s to 10 min; 0 asks none
 	Verify     time.Duration `mapstructure:"verify"`   // patience for the proof, 0 to 60 s
 	State      string        `mapstructure:"state"`    // directory; "" keeps everything in memory
 	Control    string        `mapstructure:"control"`  // path of the socket; "" lets the program choose
 	Log        Log           `mapstructure:"log"`
 	Notify     Notify        `mapstructure:"notify"`
 	WAF        WAF           `mapstructure:"waf"`
+	Push       Push          `mapstructure:"push"`
 }
 
 // Cloudflare is where the API, the nameservers and the edge are, and how
@@ -124,8 +126,10 @@ func Default() Config {
 		},
 		IP:       IP{Sources: []Source{{Name: "default"}}, Timeout: 4 * time.Second, CGNAT: "hold"},
 		Schedule: every20m,
+		Probe:    15 * time.Second,
 		Verify:   10 * time.Second,
 		Log:      Log{Level: slog.LevelInfo, Format: "auto"},
+		Push:     Push{User: "cfddns"},
 	}
 }
 

@@ -62,9 +62,10 @@ func TestKeysAreThoseOfThisVersion(t *testing.T) {
 		"ip.sources", "ip.sources[].https", "ip.sources[].dns.server", "ip.sources[].dns.name", "ip.sources[].dns.type", "ip.sources[].dns.class",
 		"ip.sources[].stun", "ip.sources[].command", "ip.sources[].interface", "ip.sources[].router", "ip.sources[].operator",
 		"ip.quorum", "ip.timeout", "ip.bind", "ip.cgnat",
-		"owner", "schedule", "verify", "state", "control", "log.level", "log.format",
+		"owner", "schedule", "probe", "verify", "state", "control", "log.level", "log.format",
 		"notify.command", "notify.on_change", "notify.ping",
 		"waf.allow", "waf.allow[].name", "waf.allow[].zone", "waf.allow[].hosts", "waf.allow[].address", "waf.allow[].until", "waf.allow[].products",
+		"push.listen", "push.user", "push.password", "push.password_file",
 	}
 	if diff := cmp.Diff(want, Keys()); diff != "" {
 		t.Errorf("a key once released stays (-want +got):\n%s", diff)

@@ -89,6 +89,7 @@ func load(path string, data []byte, mode fs.FileMode, env []string) (Config, []W
 		c.Records[i] = r.completed()
 	}
 	fromService(&c, vars)
+	pushCredential(&c.Push, vars)
 	l.check(c)
 	warnings = append(warnings, l.checkRoster(c)...)
 	if len(l.problems) > 0 {

@@ -94,6 +94,12 @@ func TestABadVariableIsToldByItsName(t *testing.T) {
 		"CFDDNS_IP_QUORUM=03":                  `CFDDNS_IP_QUORUM: "03" is not a number; write auto or a whole number`,
 		"CFDDNS_LOG_LEVEL=loud":                `CFDDNS_LOG_LEVEL: "loud" is not a level; write debug, info, warn or error`,
 		"CFDDNS_NOTIFY_COMMAND=./x":            `CFDDNS_NOTIFY_COMMAND: names a program by a path that depends on where cfddns was started; write it from the root`,
+		"CFDDNS_PROBE=15":                      `CFDDNS_PROBE: "15" is not a length of time; write a number with a unit and no space, such as 15s, 20m, 1h or 30d`,
+		"CFDDNS_PROBE=4s":                      `CFDDNS_PROBE: 4s is outside of what works; write 5s to 10m`,
+		"CFDDNS_PROBE=11m":                     `CFDDNS_PROBE: 11m is outside of what works; write 5s to 10m`,
+		"CFDDNS_PUSH_PASSWORD=short":           `CFDDNS_PUSH_PASSWORD: is too short; write 8 letters or more (it is not shown)`,
+		"CFDDNS_PUSH_USER=a:b":                 `CFDDNS_PUSH_USER: "a:b" has a colon or a control character, which no login can send (RFC 7617); choose another`,
+		"CFDDNS_PUSH_LISTEN=0.0.0.0:8245":      `push: listens, and has no password; write one of 8 letters or more into push.password, or into the file that push.password_file names`,
 		"CFDDNS_STATE=here":                    `CFDDNS_STATE: is not a path from the root; write it whole, such as /var/lib/cfddns`,
 	} {
 		t.Run(variable, func(t *testing.T) {
@@ -106,13 +112,13 @@ func TestABadVariableIsToldByItsName(t *testing.T) {
 }
 
 func TestAnUnknownVariableIsAWarning(t *testing.T) {
-	_, warnings, err := configs.Load("", []string{"CFDDNS_OWNR=me", "CFDDNS_CONFIG=/x", "CFDDNS_PUSH_LISTEN=:80", "HOME=/"})
+	_, warnings, err := configs.Load("", []string{"CFDDNS_OWNR=me", "CFDDNS_CONFIG=/x", "CFDDNS_STATUS_LISTEN=:80", "HOME=/"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []configs.Warning{
 		"CFDDNS_OWNR: there is no such variable, and it changes nothing; did you mean CFDDNS_OWNER?",
-		"CFDDNS_PUSH_LISTEN: there is no such variable, and it changes nothing; remove it",
+		"CFDDNS_STATUS_LISTEN: there is no such variable, and it changes nothing; did you mean CFDDNS_PUSH_LISTEN?",
 	}
 	if diff := cmp.Diff(want, warnings); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -144,7 +150,7 @@ func TestABadFileOfAnotherFormatIsToldByItsKey(t *testing.T) {
 	for name, row := range map[string]struct{ content, want string }{
 		"c.json":  {`{"owner": 1, "records": [{"ttl": 1.5, "name": "a.example.com"}]}`, "FILE: owner: 1 is a number, and a word belongs here; put it in quotes if it is meant, \"1\"\nFILE: records[0].ttl: 1.5 is no number of seconds; write keep, auto, or plain digits such as 300"},
 		"b.json":  {`{"owner"`, "FILE: not valid JSON: …"},
-		"c.toml":  {"verify = 10\nprobe = '1s'\n", "FILE: probe: there is no such key; reference.yaml lists all keys\nFILE: verify: 10 has no unit; write a number with a unit, such as 15s, 20m, 1h or 30d"},
+		"c.toml":  {"verify = 10\nmetrics = '1s'\n", "FILE: metrics: there is no such key; reference.yaml lists all keys\nFILE: verify: 10 has no unit; write a number with a unit, such as 15s, 20m, 1h or 30d"},
 		"c.ini":   {"", "FILE: a name that ends with .ini is no configuration; .yaml, .json and .toml are"},
 		"big.yml": {strings.Repeat("#", 1<<20+1), "FILE: is larger than 1048576 bytes; is it a configuration?"},
 	} {

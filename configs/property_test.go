@@ -36,6 +36,11 @@ func values() map[string]*rapid.Generator[string] {
 		"ip.bind":                rapid.SampledFrom([]string{"eth0", "192.0.2.1", "a/b", "a-name-that-is-too-long"}),
 		"owner":                  rapid.StringMatching(`[a-z][a-z0-9._-]{0,40}|0[0-9]|off`),
 		"schedule":               rapid.SampledFrom([]string{"@every 20m", "@every 9s", "@every 15", "0 4 * * *", "0 0 31 2 *", "TZ=UTC", "@hourly", "x"}),
+		"probe":                  duration,
+		"push.listen":            rapid.SampledFrom([]string{"192.168.1.2:8245", "[::]:80", ":8245", "localhost:80", "0.0.0.0"}),
+		"push.user":              rapid.SampledFrom([]string{"router", "a:b"}),
+		"push.password":          rapid.StringMatching(`[a-z]{4,12}`),
+		"push.password_file":     path,
 		"verify":                 duration,
 		"state":                  path,
 		"control":                path,
@@ -156,8 +161,10 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("schedule %+v", c.Schedule)
 		case c.Cloudflare.Recheck < time.Minute, c.Cloudflare.Drill != 0 && c.Cloudflare.Drill < time.Hour:
 			t.Fatalf("cloudflare %+v", c.Cloudflare)
-		case c.IP.Timeout < time.Second, c.Verify < 0:
-			t.Fatalf("timeout %s, verify %s", c.IP.Timeout, c.Verify)
+		case c.IP.Timeout < time.Second, c.Verify < 0, c.Probe != 0 && c.Probe < 5*time.Second:
+			t.Fatalf("timeout %s, verify %s, probe %s", c.IP.Timeout, c.Verify, c.Probe)
+		case c.Push.Listen != "" && c.Push.PasswordFile == "" && len(c.Push.Password.Reveal()) < shortestPassword:
+			t.Fatalf("whoever likes may push at %s", c.Push.Listen)
 		}
 		for _, target := range c.Targets() {
 			if _, known := ddns.FamilyOfType(target.Type); !known || target.TTL == 0 && target.Proxied == 0 && target.Name == "" {

@@ -117,16 +117,22 @@ func (p place) read() (ddns.Secret, Warning, error) {
 			return ddns.Secret{}, "", err
 		}
 		text = content
-		// Docker and Kubernetes show secrets to everybody in the container, who is one user.
-		if mode.Perm()&othersRead != 0 && !strings.HasPrefix(p.value, "/run/secrets/") {
-			warning = Warning(fmt.Sprintf("%s: %s can be read by every user of this machine; chmod 600 %s", p.name, p.value, p.value))
-		}
+		warning = readByAll(p.name, p.value, mode)
 	}
 	text = strings.TrimSpace(text)
 	if problem := notToken(text); problem != "" {
 		return ddns.Secret{}, "", errors.New(problem)
 	}
 	return ddns.NewSecret(text), warning, nil
+}
+
+// readByAll is the warning that a file with a secret is open to everybody, or "".
+// Docker and Kubernetes show secrets to everybody in the container, who is one user.
+func readByAll(name, path string, mode fs.FileMode) Warning {
+	if mode.Perm()&othersRead == 0 || strings.HasPrefix(path, "/run/secrets/") {
+		return ""
+	}
+	return Warning(fmt.Sprintf("%s: %s can be read by every user of this machine; chmod 600 %s", name, path, path))
 }
 
 func readToken(path string) (string, fs.FileMode, error) {
@@ -143,14 +149,14 @@ func readToken(path string) (string, fs.FileMode, error) {
 		return "", 0, fmt.Errorf("%s: %w", path, unreadable(err))
 	}
 	if info.IsDir() {
-		return "", 0, fmt.Errorf("%s is a directory; name the file in it that holds the token", path)
+		return "", 0, fmt.Errorf("%s is a directory; name the file in it", path)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxToken+1))
 	if err != nil {
 		return "", 0, fmt.Errorf("%s: %w", path, unreadable(err))
 	}
 	if len(data) > maxToken {
-		return "", 0, fmt.Errorf("%s is larger than %d bytes; a token is one line", path, maxToken)
+		return "", 0, fmt.Errorf("%s is larger than %d bytes, and one line belongs there", path, maxToken)
 	}
 	return string(data), info.Mode(), nil
 }

@@ -134,8 +134,8 @@ func TestAFileThatCannotBeReadIsTold(t *testing.T) {
 	large := write(t, "large", strings.Repeat("a", 5000))
 	for path, want := range map[string]string{
 		dir + "/none": dir + "/none: there is no such file; write it, or name another",
-		dir:           dir + " is a directory; name the file in it that holds the token",
-		large:         large + " is larger than 4096 bytes; a token is one line",
+		dir:           dir + " is a directory; name the file in it",
+		large:         large + " is larger than 4096 bytes, and one line belongs there",
 		goodToken:     "is not a path from the root; name the file that holds the token (the token itself belongs in CLOUDFLARE_API_TOKEN)",
 	} {
 		_, source, _, err := configs.Token(configs.Default(), []string{"CLOUDFLARE_API_TOKEN_FILE=" + path})

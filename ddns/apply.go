@@ -33,7 +33,7 @@ type Rollback interface {
 }
 
 // Apply sends the changes, one batch a zone up to the plan's limit, zones side
-// by side. After a refused batch nothing more is sent to its zone; with halve,
+// by side, as many at once as the API lets through. After a refused batch nothing more is sent to its zone; with halve,
 // it is split until the refused record stands alone and all others are
 // written. Nothing is ever sent twice.
 func Apply(ctx context.Context, api API, rollback Rollback, changes []Change, found Found, halve bool) ([]Receipt, Found) {
@@ -55,9 +55,7 @@ func Apply(ctx context.Context, api API, rollback Rollback, changes []Change, fo
 	writing.Wait()
 	for _, w := range writers {
 		all = append(all, w.receipts...)
-		for _, result := range w.results {
-			found = found.wrote(w.zone.ID, result)
-		}
+		found = found.wrote(w.zone.ID, w.result)
 		if w.doubt {
 			found = found.doubt(w.zone.ID)
 		}
@@ -122,9 +120,9 @@ type writer struct {
 	zone     Zone
 	halve    bool
 	receipts []Receipt
-	results  []BatchResult
-	refused  int  // batches
-	doubt    bool // the zone must be read before anything is believed of it
+	result   BatchResult // of all batches
+	refused  int         // batches
+	doubt    bool        // the zone must be read before anything is believed of it
 }
 
 // refusedMost is how many batches of a zone may be refused in one round while
@@ -160,7 +158,7 @@ func (w *writer) send(ctx context.Context, part [][]Change) error {
 	result, err := w.api.Batch(ctx, w.zone, batchOf(changes))
 	switch {
 	case err == nil:
-		w.results = append(w.results, result)
+		w.result = w.result.and(result)
 		w.receipts = append(w.receipts, receipts(changes, Confirmed, nil)...)
 		return nil
 	case KindOf(err) == Uncertain:
@@ -176,6 +174,11 @@ func (w *writer) send(ctx context.Context, part [][]Change) error {
 		w.receipts = append(w.receipts, receipts(changes, Planned, err)...)
 		return err
 	}
+}
+
+// and is what two batches confirmed.
+func (b BatchResult) and(more BatchResult) BatchResult {
+	return BatchResult{append(b.Deleted, more.Deleted...), append(b.Patched, more.Patched...), append(b.Posted, more.Posted...)}
 }
 
 // split deals with a refused batch.

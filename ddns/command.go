@@ -28,7 +28,7 @@ func withoutSecrets(environment []string) (kept []string) {
 	for _, variable := range environment {
 		name, _, _ := strings.Cut(strings.ToUpper(variable), "=")
 		ours := strings.HasPrefix(name, "CLOUDFLARE_") || strings.HasPrefix(name, "CFDDNS_") || strings.HasPrefix(name, "CF_")
-		secret := strings.Contains(name, "TOKEN") || strings.Contains(name, "KEY") || strings.Contains(name, "PING")
+		secret := strings.Contains(name, "TOKEN") || strings.Contains(name, "KEY") || strings.Contains(name, "PING") || strings.Contains(name, "PASSWORD")
 		if ours && secret || name == "CREDENTIALS_DIRECTORY" {
 			continue
 		}

@@ -172,10 +172,14 @@ func settle(raised, before []Condition, now time.Time) []Condition {
 		return cmp.Or(strings.Compare(string(a.Code), string(b.Code)), strings.Compare(a.Name, b.Name))
 	})
 	raised = slices.CompactFunc(raised, func(a, b Condition) bool { return a.key() == b.key() })
+	since := make(map[string]time.Time, len(before))
+	for _, b := range slices.Backward(before) { // of two the first counts
+		since[b.key()] = b.Since
+	}
 	for i, c := range raised {
 		raised[i].Since = now
-		if j := slices.IndexFunc(before, func(b Condition) bool { return b.key() == c.key() }); j >= 0 && before[j].Since.Before(now) {
-			raised[i].Since = before[j].Since
+		if at, stood := since[c.key()]; stood && at.Before(now) {
+			raised[i].Since = at
 		}
 	}
 	return raised

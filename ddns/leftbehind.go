@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -12,33 +13,64 @@ import (
 // still holds the old one: other records, SPF and the like. What was found is
 // said until it is mended, or the address changes again.
 func (r *Runner) leftBehind(ctx context.Context, round Round, m Memory) (raised []Condition) {
-	for _, z := range round.Found.Zones {
-		before := slices.IndexFunc(m.Raised, func(c Condition) bool { return c.Code == CodeLeftBehind && c.Name == z.Zone.Name })
-		old := replacedIn(round.Receipts, z.Zone.ID)
-		if len(old) == 0 {
-			if before >= 0 && !mended(z, round, m) {
-				raised = append(raised, m.Raised[before])
-			}
+	ours, made := targetIDs(round.Outcomes), madeIn(round.Receipts)
+	found := make([][]Condition, len(round.Found.Zones))
+	var asking sync.WaitGroup
+	for i, z := range round.Found.Zones {
+		old := replaced(made[z.Zone.ID])
+		if len(old) > 0 {
+			asking.Go(func() { found[i] = r.holding(ctx, z, old, ours) })
 			continue
 		}
-		var words []string
-		for _, address := range old {
-			records, err := r.API.Holding(ctx, z.Zone, address)
-			if err == nil { // the change itself is confirmed; this is a courtesy
-				words = append(words, others(records, round, address)...)
-			}
-		}
-		if len(words) > 0 {
-			raised = append(raised, condition(CodeLeftBehind, z.Zone.Name, fmt.Sprintf("still holding the old address %s: %s", strings.Join(old, ", "), strings.Join(words, ", ")),
-				"add these names to records:, or change them by hand"))
+		before := slices.IndexFunc(m.Raised, func(c Condition) bool { return c.Code == CodeLeftBehind && c.Name == z.Zone.Name })
+		if before >= 0 && !mended(z, ours, m) {
+			found[i] = m.Raised[before : before+1]
 		}
 	}
-	return raised
+	asking.Wait()
+	return slices.Concat(found...)
+}
+
+// targetIDs are the targets of a round.
+func targetIDs(outcomes []Outcome) map[targetID]bool {
+	ids := make(map[targetID]bool, len(outcomes))
+	for _, o := range outcomes {
+		ids[o.Target.id()] = true
+	}
+	return ids
+}
+
+// madeIn are the receipts of a round, by the ID of their zone.
+func madeIn(receipts []Receipt) map[string][]Receipt {
+	made := map[string][]Receipt{}
+	for _, rc := range receipts {
+		made[rc.Change.Zone.ID] = append(made[rc.Change.Zone.ID], rc)
+	}
+	return made
+}
+
+// holding asks what in a zone still holds old addresses. The change itself is
+// confirmed, and this is a courtesy: where it cannot be asked, what was last
+// read of the zone has to do.
+func (r *Runner) holding(ctx context.Context, z ZoneFacts, old []string, ours map[targetID]bool) []Condition {
+	var words []string
+	for _, address := range old {
+		records, err := r.API.Holding(ctx, z.Zone, address)
+		if err != nil && z.Whole {
+			records = z.Records
+		}
+		words = append(words, others(records, ours, address)...)
+	}
+	if len(words) == 0 {
+		return nil
+	}
+	return []Condition{condition(CodeLeftBehind, z.Zone.Name, fmt.Sprintf("still holding the old address %s: %s", strings.Join(old, ", "), strings.Join(words, ", ")),
+		"add these names to records:, or change them by hand")}
 }
 
 // mended reports whether a zone that was read whole shows that nothing holds
 // the addresses before the present ones any more.
-func mended(z ZoneFacts, round Round, m Memory) bool {
+func mended(z ZoneFacts, ours map[targetID]bool, m Memory) bool {
 	known := false
 	for _, f := range Families {
 		confirmed := m.Of(f).Confirmed
@@ -46,21 +78,21 @@ func mended(z ZoneFacts, round Round, m Memory) bool {
 			continue
 		}
 		known = true
-		if len(others(z.Records, round, confirmed[len(confirmed)-2].String())) > 0 {
+		if len(others(z.Records, ours, confirmed[len(confirmed)-2].String())) > 0 {
 			return false
 		}
 	}
 	return known && z.Whole
 }
 
-// replacedIn are the old addresses of confirmed changes in a zone: of each
-// family the one that most records held.
-func replacedIn(made []Receipt, zoneID string) (old []string) {
+// replaced are the old addresses of confirmed changes in a zone: of each family
+// the one that most records held.
+func replaced(made []Receipt) (old []string) {
 	for _, f := range Families {
 		count, most := map[string]int{}, ""
 		for _, rc := range made {
 			c := rc.Change
-			if rc.State != Confirmed || c.Zone.ID != zoneID || c.Target.Family() != f || !c.moves() || c.PutsBack {
+			if rc.State != Confirmed || c.Target.Family() != f || !c.moves() || c.PutsBack {
 				continue
 			}
 			if count[c.Before.Content]++; count[c.Before.Content] > count[most] {
@@ -80,10 +112,9 @@ func (c Change) moves() bool {
 }
 
 // others names the records that hold the old address and are no target's.
-func others(records []Record, round Round, old string) (words []string) {
+func others(records []Record, ours map[targetID]bool, old string) (words []string) {
 	for _, rec := range records {
-		ours := slices.ContainsFunc(round.Outcomes, func(o Outcome) bool { return o.Target.Name == rec.Name && o.Target.Type == rec.Type })
-		if !ours && holdsAddress(rec.Content, old) {
+		if !ours[targetID{rec.Name, rec.Type}] && holdsAddress(rec.Content, old) {
 			words = append(words, rec.Type+" "+rec.Name)
 		}
 	}

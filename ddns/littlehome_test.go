@@ -113,12 +113,14 @@ func (h *littleHome) Batch(_ context.Context, _ ddns.Zone, b ddns.Batch) (result
 		return result, err
 	}
 	h.writes++
+	at := map[string]int{}
+	for i, r := range h.records {
+		at[r.ID] = i
+	}
 	for _, p := range b.Patches {
-		for i := range h.records {
-			if h.records[i].ID == p.ID && p.Content != nil {
-				h.records[i].Content = *p.Content
-				result.Patched = append(result.Patched, h.records[i])
-			}
+		if i, ok := at[p.ID]; ok && p.Content != nil {
+			h.records[i].Content = *p.Content
+			result.Patched = append(result.Patched, h.records[i])
 		}
 	}
 	return result, nil

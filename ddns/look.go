@@ -33,13 +33,22 @@ type Found struct {
 
 // zoneOf returns the facts of the zone that holds the name: the deepest one.
 func (f Found) zoneOf(name string) (ZoneFacts, bool) {
-	var best ZoneFacts
-	for _, z := range f.Zones {
-		if z.Zone.Owns(name) && len(z.Zone.Name) > len(best.Zone.Name) {
-			best = z
+	if i := f.zoneAt(name); i >= 0 {
+		return f.Zones[i], true
+	}
+	return ZoneFacts{}, false
+}
+
+// zoneAt returns which of the zones is the deepest that holds the name, or -1.
+// Whoever keeps thousands of names in hundreds of zones asks for each.
+func (f Found) zoneAt(name string) int {
+	for above, more := name, true; more; _, above, more = strings.Cut(above, ".") {
+		i, ok := slices.BinarySearchFunc(f.Zones, above, func(z ZoneFacts, name string) int { return strings.Compare(z.Zone.Name, name) })
+		if ok {
+			return i
 		}
 	}
-	return best, best.Zone.ID != ""
+	return -1
 }
 
 // at returns the records at a name.
@@ -70,12 +79,20 @@ func (z ZoneFacts) holding(records []Record) ZoneFacts {
 
 // covers reports whether the facts say all about the names.
 func (z ZoneFacts) covers(names []string) bool {
-	return z.Whole || subset(names, z.Names)
+	if z.Whole || slices.Equal(names, z.Names) {
+		return true
+	}
+	read := make(map[string]bool, len(z.Names))
+	for _, name := range z.Names {
+		read[name] = true
+	}
+	return !slices.ContainsFunc(names, func(name string) bool { return !read[name] })
 }
 
-// Look reads what the records at the names are. Facts younger than recheck are
-// used as they are; recheck 0 reads everything afresh. Zones are read side by
-// side, and one that cannot be read does not hold up the others.
+// Look reads what the records at the names, each given once, are. Facts younger
+// than recheck are used as they are; recheck 0 reads everything afresh. Zones are
+// read side by side, as many at once as the API lets through, and one that cannot
+// be read does not hold up the others.
 func Look(ctx context.Context, api API, names []string, known Found, recheck time.Duration, now time.Time) Found {
 	fresh := func(z ZoneFacts) bool {
 		return recheck > 0 && !z.ReadAt.IsZero() && now.Sub(z.ReadAt) < recheck && !now.Before(z.ReadAt)
@@ -83,16 +100,16 @@ func Look(ctx context.Context, api API, names []string, known Found, recheck tim
 	found := locate(ctx, api, names, known, func(z ZoneFacts) bool {
 		return !fresh(z) && (!z.serves() || doubtful(known.Failed[z.Zone.Name]) || now.Sub(z.SeenAt).Abs() >= zoneRecheck)
 	}, now)
-	byZone := map[string][]string{}
+	inZone := make([][]string, len(found.Zones))
 	for _, name := range names {
-		if z, ok := found.zoneOf(name); ok && !slices.Contains(byZone[z.Zone.Name], name) {
-			byZone[z.Zone.Name] = append(byZone[z.Zone.Name], name)
+		if i := found.zoneAt(name); i >= 0 {
+			inZone[i] = append(inZone[i], name)
 		}
 	}
 	var mu sync.Mutex // guards found.Failed and the elements of found.Zones
 	var reading sync.WaitGroup
 	for i, z := range found.Zones {
-		wanted := byZone[z.Zone.Name]
+		wanted := inZone[i]
 		if len(wanted) == 0 || fresh(z) && z.covers(wanted) {
 			continue
 		}
@@ -130,9 +147,11 @@ func doubtful(err error) bool {
 
 // anyNew reports whether a name has no record at all.
 func anyNew(names []string, records []Record) bool {
-	return slices.ContainsFunc(names, func(name string) bool {
-		return !slices.ContainsFunc(records, func(r Record) bool { return r.Name == name })
-	})
+	has := make(map[string]bool, len(records))
+	for _, r := range records {
+		has[r.Name] = true
+	}
+	return slices.ContainsFunc(names, func(name string) bool { return !has[name] })
 }
 
 // around adds to names of a zone those whose records say whose they are: the
@@ -155,15 +174,20 @@ func around(zone Zone, names []string) []string {
 // a name is then a matter of walking up its labels.
 func locate(ctx context.Context, api API, names []string, known Found, old func(ZoneFacts) bool, now time.Time) Found {
 	found := Found{Missing: map[string]error{}, Failed: map[string]error{}}
-	for _, z := range known.Zones {
-		if slices.ContainsFunc(names, z.Zone.Owns) {
+	var homeless []string
+	wanted := make([]bool, len(known.Zones))
+	for _, name := range names {
+		if i := known.zoneAt(name); i >= 0 {
+			wanted[i] = true
+		} else {
+			homeless = append(homeless, name)
+		}
+	}
+	for i, z := range known.Zones {
+		if wanted[i] {
 			found.Zones = append(found.Zones, z)
 		}
 	}
-	homeless := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		_, ok := found.zoneOf(name)
-		return ok
-	})
 	if len(homeless) == 0 && !slices.ContainsFunc(found.Zones, old) {
 		return found
 	}
@@ -180,26 +204,31 @@ func locate(ctx context.Context, api API, names []string, known Found, old func(
 // relocate gives each name its zone among those that were listed. What is
 // known of a zone's records stays.
 func (f Found) relocate(names []string, zones []Zone, now time.Time) Found {
-	before := f.Zones
-	f.Zones = nil
-	for _, name := range names {
-		zone, ok := deepest(zones, name)
-		if !ok {
-			f.Missing[name] = noZone(name, len(zones))
-			continue
-		}
-		same := func(z ZoneFacts) bool { return z.Zone.ID == zone.ID }
-		if slices.ContainsFunc(f.Zones, same) {
-			continue
-		}
-		facts := ZoneFacts{}
-		if i := slices.IndexFunc(before, same); i >= 0 {
-			facts = before[i]
-		}
-		facts.Zone, facts.SeenAt = zone, now
-		f.Zones = append(f.Zones, facts)
+	before := make(map[string]ZoneFacts, len(f.Zones)) // by ID: a zone may have been made anew
+	for _, z := range f.Zones {
+		before[z.Zone.ID] = z
 	}
-	slices.SortFunc(f.Zones, func(a, b ZoneFacts) int { return strings.Compare(a.Zone.Name, b.Zone.Name) })
+	listed := Found{Zones: make([]ZoneFacts, len(zones))}
+	for i, zone := range zones {
+		listed.Zones[i] = before[zone.ID]
+		listed.Zones[i].Zone, listed.Zones[i].SeenAt = zone, now
+	}
+	byName := func(a, b ZoneFacts) int { return strings.Compare(a.Zone.Name, b.Zone.Name) }
+	slices.SortStableFunc(listed.Zones, byName) // of two of one name the first counts
+	wanted := make([]bool, len(listed.Zones))
+	for _, name := range names {
+		if i := listed.zoneAt(name); i >= 0 {
+			wanted[i] = true
+		} else {
+			f.Missing[name] = noZone(name, len(zones))
+		}
+	}
+	f.Zones = nil
+	for i, z := range listed.Zones {
+		if wanted[i] {
+			f.Zones = append(f.Zones, z)
+		}
+	}
 	return f
 }
 
@@ -246,9 +275,11 @@ func (f Found) wrote(zoneID string, result BatchResult) Found {
 		if z.Zone.ID != zoneID {
 			continue
 		}
-		records := slices.DeleteFunc(slices.Clone(z.Records), func(r Record) bool {
-			return hasID(result.Deleted, r.ID) || hasID(result.Patched, r.ID)
-		})
+		gone := make(map[string]bool, len(result.Deleted)+len(result.Patched))
+		for _, r := range slices.Concat(result.Deleted, result.Patched) {
+			gone[r.ID] = true
+		}
+		records := slices.DeleteFunc(slices.Clone(z.Records), func(r Record) bool { return gone[r.ID] })
 		records = append(records, result.Patched...)
 		f.Zones[i] = z.holding(append(records, result.Posted...))
 	}

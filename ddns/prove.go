@@ -9,16 +9,32 @@ import (
 // due are the targets whose proof a round asks for: those that changed, were
 // not yet proved, or were read afresh.
 func due(round Round, past Past) func(Outcome) bool {
+	unproved := setOf(past.Unproved)
 	return func(o Outcome) bool {
 		z, _ := round.Found.zoneOf(o.Target.Name)
-		return o.State == Changed || !z.ReadAt.Before(round.Started) || slices.Contains(past.Unproved, o.Target.Key())
+		return o.State == Changed || !z.ReadAt.Before(round.Started) || len(unproved) > 0 && unproved[o.Target.Key()]
 	}
+}
+
+// setOf is a list as a set.
+func setOf(list []string) map[string]bool {
+	set := make(map[string]bool, len(list))
+	for _, s := range list {
+		set[s] = true
+	}
+	return set
 }
 
 // claims are what the world should show of the targets that are due.
 func (r *Runner) claims(round Round, due func(Outcome) bool) (claims []claim) {
 	if r.Dry || r.Prover.Nameservers == nil || r.Prover.Patience <= 0 {
 		return nil
+	}
+	created := map[targetID]bool{}
+	for _, rc := range round.Receipts {
+		if rc.Change.Op == Create || rc.Change.Op == Replace {
+			created[rc.Change.Target.id()] = true
+		}
 	}
 	for _, o := range round.Outcomes {
 		if o.State != Right && o.State != Changed || !due(o) {
@@ -28,7 +44,8 @@ func (r *Runner) claims(round Round, due func(Outcome) bool) (claims []claim) {
 		if !ok || !z.serves() {
 			continue // the world does not ask this zone; a condition says so
 		}
-		if c, ok := claimOf(o, z, round); ok {
+		if c, ok := claimOf(o, z); ok {
+			c.created = created[o.Target.id()]
 			claims = append(claims, c)
 		}
 	}
@@ -36,21 +53,17 @@ func (r *Runner) claims(round Round, due func(Outcome) bool) (claims []claim) {
 }
 
 // claimOf makes the claim of one target from the record that is there now.
-func claimOf(o Outcome, z ZoneFacts, round Round) (claim, bool) {
+func claimOf(o Outcome, z ZoneFacts) (claim, bool) {
 	address, err := netip.ParseAddr(o.Address)
 	if err != nil {
 		return claim{}, false // it follows another name, which is claimed itself
 	}
-	i := slices.IndexFunc(z.Records, func(r Record) bool {
-		return r.Name == o.Target.Name && r.Type == o.Target.Type && r.Address() == address
-	})
+	records := z.at(o.Target.Name)
+	i := slices.IndexFunc(records, func(r Record) bool { return r.Type == o.Target.Type && r.Address() == address })
 	if i < 0 {
 		return claim{}, false
 	}
-	created := slices.ContainsFunc(round.Receipts, func(rc Receipt) bool {
-		return rc.Change.Target.Key() == o.Target.Key() && (rc.Change.Op == Create || rc.Change.Op == Replace)
-	})
-	return claim{target: o.Target, zone: z.Zone, address: address, proxied: z.Records[i].Proxied, created: created}, true
+	return claim{target: o.Target, zone: z.Zone, address: address, proxied: records[i].Proxied}, true
 }
 
 // ProvePointed asks whether the world sees the CNAMEs of confirmed changes lead
@@ -79,16 +92,19 @@ func (r *Runner) Prove(ctx context.Context, last Round, past Past) (Round, Past)
 			round.Outcomes[i] = o.believed(last.Receipts)
 		}
 	}
-	fresh := r.Prover.Verify(ctx, r.claims(round, func(o Outcome) bool { return slices.Contains(past.Unproved, o.Target.Key()) }))
-	round.Proofs = slices.DeleteFunc(slices.Clone(last.Proofs), func(p Proof) bool {
-		return slices.ContainsFunc(fresh, func(f Proof) bool { return f.Target.Key() == p.Target.Key() })
-	})
+	unproved := setOf(past.Unproved)
+	fresh := r.Prover.Verify(ctx, r.claims(round, func(o Outcome) bool { return unproved[o.Target.Key()] }))
+	again := map[targetID]bool{}
+	for _, p := range fresh {
+		again[p.Target.id()] = true
+	}
+	round.Proofs = slices.DeleteFunc(slices.Clone(last.Proofs), func(p Proof) bool { return again[p.Target.id()] })
 	round.Proofs = append(round.Proofs, fresh...)
 	round.Outcomes = contradict(round.Outcomes, round.Proofs)
 	round.Conditions = r.assess(round, past.Memory.Raised)
 	past.Memory = past.Memory.clone()
 	past.Memory.Raised = round.Conditions
-	past.Unproved = unproved(round, past.Unproved)
+	past.Unproved = stillUnproved(round, past.Unproved)
 	return round, past
 }
 
@@ -105,30 +121,34 @@ func (o Outcome) believed(made []Receipt) Outcome {
 
 // contradict marks the targets that the world sees otherwise.
 func contradict(outcomes []Outcome, proofs []Proof) []Outcome {
+	against := map[targetID]Proof{}
+	for _, p := range proofs {
+		if p.Outcome == ProofContradicted {
+			against[p.Target.id()] = p
+		}
+	}
 	outcomes = slices.Clone(outcomes)
 	for i, o := range outcomes {
-		for _, p := range proofs {
-			if p.Target.Key() == o.Target.Key() && p.Outcome == ProofContradicted {
-				outcomes[i].State, outcomes[i].Why, outcomes[i].Hint = Contradicted, p.Why, p.Hint
-			}
+		if p, ok := against[o.Target.id()]; ok {
+			outcomes[i].State, outcomes[i].Why, outcomes[i].Hint = Contradicted, p.Why, p.Hint
 		}
 	}
 	return outcomes
 }
 
-// unproved are the targets that the world was not seen to show.
-func unproved(round Round, before []string) (keys []string) {
-	proved := map[string]bool{}
+// stillUnproved are the targets that the world was not seen to show.
+func stillUnproved(round Round, before []string) (keys []string) {
+	pending, proved := setOf(before), map[targetID]bool{}
 	for _, p := range round.Proofs {
 		if p.Outcome != ProofSeen && p.By != "edge" || p.Outcome == ProofContradicted {
-			proved[p.Target.Key()] = false
-		} else if _, known := proved[p.Target.Key()]; !known {
-			proved[p.Target.Key()] = true
+			proved[p.Target.id()] = false
+		} else if _, known := proved[p.Target.id()]; !known {
+			proved[p.Target.id()] = true
 		}
 	}
 	for _, o := range round.Outcomes {
-		seen, asked := proved[o.Target.Key()]
-		if asked && !seen || !asked && slices.Contains(before, o.Target.Key()) {
+		seen, asked := proved[o.Target.id()]
+		if asked && !seen || !asked && len(before) > 0 && pending[o.Target.Key()] {
 			keys = append(keys, o.Target.Key())
 		}
 	}

@@ -153,6 +153,11 @@ func (t Target) Family() Family {
 	return f
 }
 
+// targetID tells targets apart, as Key does, in the maps of one round.
+type targetID struct{ name, recordType string }
+
+func (t Target) id() targetID { return targetID{t.Name, t.Type} }
+
 // Key names the target in maps and logs: "home.example.com A".
 func (t Target) Key() string { return t.Name + " " + t.Type }
 

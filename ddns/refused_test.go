@@ -76,6 +76,38 @@ func TestWhatDoesNotFitTheQuotaIsLeftOutAndTheRestWritten(t *testing.T) {
 	}
 }
 
+func TestOneRefusedOfAThousand(t *testing.T) {
+	targets, records := many(1000, oldHome)
+	targets[613].TTL = 7
+	h := newHouseIn(t, []sandbox.SeedZone{{Name: "example.com", Plan: "pro", Records: records}}, targets).assume()
+	h.runner.API = freePlan{h.client}
+	h.runner.Prover.Patience = 0
+	var round ddns.Round
+	made := h.calls(func() { round = h.round() })
+	for i, o := range round.Outcomes {
+		want := ddns.Changed
+		if i == 613 {
+			want = ddns.Refused
+		}
+		if o.State != want {
+			t.Errorf("%s is %s (%s), want %s", o.Target.Key(), o.State, o.Why, want)
+		}
+	}
+	right := 0
+	for _, record := range h.records() {
+		if strings.HasSuffix(record, " "+homeA.String()) {
+			right++
+		}
+	}
+	if right != 999 {
+		t.Errorf("%d records are right, want 999", right)
+	}
+	t.Logf("calls %v", made)
+	if made["batch"] > 5+2+2*8 || made["list"] > 3 || made["zones"] > 1 {
+		t.Errorf("calls %v", made)
+	}
+}
+
 func TestManyRefusedRecordsDoNotEatTheLimitOfCalls(t *testing.T) {
 	targets, records := many(150, oldHome)
 	for i := range targets[:120] {

@@ -6,17 +6,16 @@ import "slices"
 // calls, and which records that it does not keep would still hold an address
 // that is left. It can tell the latter only of zones that were read whole.
 func Rehearsal(r Round) (changes, calls int, behind []string) {
+	made, ours := madeIn(r.Receipts), targetIDs(r.Outcomes)
 	for _, z := range r.Found.Zones {
-		size := 0
-		for _, rc := range r.Receipts {
+		size, left := 0, map[string]bool{}
+		for _, rc := range made[z.Zone.ID] {
 			c := rc.Change
-			if c.Zone.ID != z.Zone.ID {
-				continue
-			}
 			changes++
 			size += batchOf([]Change{c}).Size()
-			if c.moves() {
-				behind = append(behind, others(z.Records, r, c.Before.Content)...)
+			if c.moves() && !left[c.Before.Content] {
+				left[c.Before.Content] = true
+				behind = append(behind, others(z.Records, ours, c.Before.Content)...)
 			}
 		}
 		calls += (size + z.Zone.BatchLimit() - 1) / z.Zone.BatchLimit()

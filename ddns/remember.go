@@ -45,7 +45,7 @@ func Remember(past Past, round Round) Past {
 		}
 	}
 	m.Hops = rememberHops(m.Hops, round)
-	past.Memory, past.Unproved = m, unproved(round, past.Unproved)
+	past.Memory, past.Unproved = m, stillUnproved(round, past.Unproved)
 	return past
 }
 

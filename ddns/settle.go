@@ -66,15 +66,19 @@ func mayHalve(err error) bool {
 
 // conclude says how the targets stand after the changes.
 func conclude(outcomes []Outcome, made []Receipt) []Outcome {
+	ofTarget := map[targetID][]Receipt{}
+	for _, rc := range made {
+		if !rc.Change.Drill {
+			ofTarget[rc.Change.Target.id()] = append(ofTarget[rc.Change.Target.id()], rc)
+		}
+	}
 	outcomes = slices.Clone(outcomes)
 	for i, o := range outcomes {
-		sent := false
-		for _, rc := range made {
-			if rc.Change.Target.Key() == o.Target.Key() && !rc.Change.Drill {
-				outcomes[i], sent = concluded(outcomes[i], rc), true
-			}
+		sent := ofTarget[o.Target.id()]
+		for _, rc := range sent {
+			outcomes[i] = concluded(outcomes[i], rc)
 		}
-		if !sent && o.State == Changed { // it came up after everything was sent
+		if len(sent) == 0 && o.State == Changed { // it came up after everything was sent
 			outcomes[i].State, outcomes[i].Why = Unreached, "not sent before the next round: "+o.Why
 		}
 	}

@@ -127,7 +127,12 @@ func (s *sight) rest() bool {
 
 // open reports whether a vote has not fallen yet.
 func (s *sight) open() bool {
-	return slices.ContainsFunc(s.votes, func(v vote) bool { return !v.taken })
+	for i := range s.votes { // in place: what else is in a vote may just be written
+		if !s.votes[i].taken {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *sight) take(i int) {

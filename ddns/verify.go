@@ -82,6 +82,7 @@ func (p Prover) Verify(ctx context.Context, claims []claim) []Proof {
 	slots := make(chan struct{}, proofsAtOnce)
 	var asking sync.WaitGroup
 	for i, c := range claims {
+		slots <- struct{}{} // thousands of names are not thousands of goroutines
 		asking.Go(func() { proofs[i] = p.prove(ctx, c, deadline, slots) })
 	}
 	asking.Wait()
@@ -92,12 +93,13 @@ func (p Prover) Verify(ctx context.Context, claims []claim) []Proof {
 const proofTimeout = 2 * time.Second
 
 // prove asks about one claim, again and again while the answer is not ours
-// yet: changes are seen within seconds, and take up to five minutes.
+// yet: changes are seen within seconds, and take up to five minutes. It begins
+// with a slot, which is held while asking and not while waiting: a slow name
+// keeps nobody from being asked about.
 // https://developers.cloudflare.com/dns/troubleshooting/faq/
 func (p Prover) prove(ctx context.Context, c claim, deadline time.Time, slots chan struct{}) []Proof {
 	wait := 100 * time.Millisecond
 	for {
-		slots <- struct{}{} // held while asking, not while waiting: a slow name keeps nobody from being asked about
 		proofs, settled := p.look(ctx, c)
 		<-slots
 		left := time.Until(deadline)
@@ -115,6 +117,7 @@ func (p Prover) prove(ctx context.Context, c claim, deadline time.Time, slots ch
 			return proofs
 		}
 		wait = min(wait*2, 2*time.Second)
+		slots <- struct{}{}
 	}
 }
 

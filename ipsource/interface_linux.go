@@ -21,6 +21,8 @@ const (
 	nexthopSize = 8 // struct rtnexthop: the interface's index is its second half
 )
 
+var errNoRoute6 = errors.New("this machine has no default route for IPv6")
+
 // interfaceIndex returns the index of the interface with the name, or of the
 // one that IPv6 leaves through if the name is empty.
 func interfaceIndex(name string) (int, error) {
@@ -119,7 +121,7 @@ func parseDefaultRoute(dump []byte) (int, error) {
 		}
 	}
 	if best == 0 {
-		return 0, errors.New("this machine has no default route for IPv6")
+		return 0, errNoRoute6
 	}
 	return best, nil
 }

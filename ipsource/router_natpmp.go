@@ -23,9 +23,10 @@ const (
 	pmpNoNetwork = 3   // result: the router has no address of the provider
 	pmpSize      = 12
 
-	pcpVersion  = 2 // RFC 6887: its answer to NAT-PMP says that it speaks nothing else
-	pcpTooOld   = 1 // result: this version is not supported
-	pcpHeadSize = 24
+	pcpVersion   = 2 // RFC 6887: its answer to NAT-PMP says that it speaks nothing else
+	pcpTooOld    = 1 // result: this version is not supported
+	pcpHeadSize  = 24
+	pcpAnnounced = 128 // an answer with the opcode ANNOUNCE, which is 0 (section 14.1)
 
 	pmpFirstWait = 250 * time.Millisecond // doubled for each further try (section 3.1)
 )
@@ -71,7 +72,7 @@ func parsePMP(b []byte) (netip.Addr, error) {
 		if len(b) < pcpHeadSize || b[3] != pcpTooOld {
 			return netip.Addr{}, errors.New("answered a PCP message that is none")
 		}
-		return netip.Addr{}, fmt.Errorf("it speaks PCP alone: %w", errNoWAN)
+		return netip.Addr{}, fmt.Errorf("%w: %w", errPCPAlone, errNoWAN)
 	}
 	switch result := binary.BigEndian.Uint16(b[2:]); {
 	case result == pmpNoNetwork:

@@ -141,11 +141,8 @@ func (d *theDaemon) serveControl(ctx context.Context, listener net.Listener) err
 		}
 		answer(w, d.inForce())
 	})
-	mux.HandleFunc("POST /poke", func(w http.ResponseWriter, _ *http.Request) {
-		d.loop.Wake(ddns.ByPoke)
-		answer(w, map[string]bool{"poked": true})
-	})
-	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	mux.HandleFunc("POST /poke", d.pokeAnswer)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	go func() { // ends with ctx
 		<-ctx.Done()
 		server.Close()
@@ -174,18 +171,23 @@ func answer(w http.ResponseWriter, doc any) {
 	_ = json.NewEncoder(w).Encode(doc)
 }
 
-// controlTimeout is how long the daemon may take to answer.
+// controlTimeout is how long the daemon may take to answer, where it waits for nothing.
 const controlTimeout = 5 * time.Second
 
 // ask asks the running daemon.
 func (a *app) ask(ctx context.Context, method, path string, into any) error {
+	return a.askWithin(ctx, controlTimeout, method, path, into)
+}
+
+// askWithin asks the running daemon, which may take that long to answer.
+func (a *app) askWithin(ctx context.Context, patience time.Duration, method, path string, into any) error {
 	// Whether the loop turns has nothing to do with what somebody is writing
 	// into the configuration meanwhile.
 	cfg, _, err := configs.Load(configs.Find(a.configFile, a.env), a.env)
 	if err != nil {
 		cfg = configs.Default()
 	}
-	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, "http://cfddns"+path, nil)
 	if err != nil {
@@ -199,7 +201,7 @@ func (a *app) ask(ctx context.Context, method, path string, into any) error {
 	response, err := client.Do(request)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
-			return exit(ddns.ExitUnreached, fmt.Errorf("cfddns runs here and does not answer within %s; its log says more", controlTimeout))
+			return exit(ddns.ExitUnreached, fmt.Errorf("cfddns runs here and does not answer within %s; its log says more", patience))
 		}
 		return exit(ddns.ExitUnreached, fmt.Errorf("no running cfddns answers on %s; start it with: cfddns run", strings.Join(paths, " or ")))
 	}

@@ -44,6 +44,9 @@ func scenarios() []scenario {
 	for _, o := range outages() {
 		all = append(all, scenario{"the daemon outlives: " + o.name, o.run})
 	}
+	for _, n := range notices() {
+		all = append(all, scenario{"a change is noticed: " + n.name, n.run})
+	}
 	return append(all, []scenario{
 		{"killed while it creates", killedCreating},
 		{"killed while it updates", killedUpdating},

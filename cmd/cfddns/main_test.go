@@ -28,8 +28,13 @@ func TestMain(m *testing.M) {
 
 // The scripts run the real program against a sandbox that each of them starts.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+	testscript.Run(t, scriptsIn("script"))
+}
+
+// scriptsIn are the scripts of a directory of testdata, and what they may use.
+func scriptsIn(dir string) testscript.Params {
+	return testscript.Params{
+		Dir: filepath.Join("testdata", dir),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("CLOUDFLARE_API_TOKEN", scriptToken)
@@ -45,9 +50,12 @@ func TestScripts(t *testing.T) {
 			"signal":    signalAll,
 			"rollbacks": rollbacks,
 			"sameworld": sameWorld,
+			"pushplace": pushPlace,
+			"push":      pushAs,
+			"expand":    expand,
 		},
 		UpdateScripts: os.Getenv("UPDATE") != "",
-	})
+	}
 }
 
 // sandbox [SEED] starts a sandbox and writes c.yaml, which uses it. Extra

@@ -24,8 +24,9 @@ func (a *app) runCommand() *cobra.Command {
 		Use:   "run",
 		Short: "Keep every name right, from now on",
 		Long: `The daemon. It makes a round at the start, by schedule, and when it is asked
-to (cfddns poke, SIGUSR1). It starts before the network is there and goes on
-by itself when it comes; nothing that it learns from the network ends it.
+to (cfddns poke, SIGUSR1, a push of the router). It starts before the network
+is there and goes on by itself when it comes; nothing that it learns from the
+network ends it.
 
 Signals: TERM and INT end it, HUP reads the configuration again, USR1 asks for
 a round now.`,
@@ -42,12 +43,16 @@ type theDaemon struct {
 	log     *slog.Logger
 	level   *slog.LevelVar
 	talk    *talker
+	ended   *endings
+	door    *pushDoor
+	rewatch chan struct{} // a reload happened
 	started time.Time
 
 	reloading sync.Mutex // one reload at a time, by signal or over the socket
 
 	mu        sync.Mutex // guards the following, which a reload exchanges
 	parts     *parts
+	pushed    pushing
 	notifier  *notify.Notifier
 	saidSmall bool
 }
@@ -61,6 +66,11 @@ func (a *app) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	pushed, warning, err := pushingOf(cfg)
+	if err != nil {
+		return err
+	}
+	p.warn(warning)
 	if a.getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // a daemon that rests most of the time should not hold as much garbage as it holds data
 	}
@@ -68,10 +78,11 @@ func (a *app) run(ctx context.Context) error {
 	level := new(slog.LevelVar)
 	level.Set(a.level(cfg.Log.Level))
 	log := a.logger(level, cfg.Log.Format)
-	d := &theDaemon{app: a, log: log, level: level, talk: &talker{log: log}, started: a.clock(), parts: p,
+	d := &theDaemon{app: a, log: log, level: level, talk: &talker{log: log}, ended: newEndings(), rewatch: make(chan struct{}, 1), started: a.clock(), parts: p, pushed: pushed,
 		notifier: notify.New(notifyConfig(cfg), p.network, log, roundLine)}
 	d.loop = ddns.NewLoop(a.clock, d.took)
 	d.loop.Turn = d.watchdog()
+	d.door = newPushDoor(func() string { return d.pushing().listen }, newPushes(d.pushing, d.loop, log), log)
 	listener, err := listenControl(ctx, socketPaths(cfg)[0])
 	if err != nil {
 		return exit(ddns.ExitUnexpected, err)
@@ -93,6 +104,8 @@ func (d *theDaemon) serve(ctx context.Context, listener net.Listener) error {
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
 	defer signal.Stop(signals)
 	beside.Go(func() { d.listenSignals(ctx, signals) })
+	beside.Go(func() { d.watch(ctx) })
+	beside.Go(func() { d.door.stand(ctx) })
 	for _, w := range d.parts.warnings {
 		d.log.Warn(w)
 	}
@@ -136,6 +149,7 @@ func (d *theDaemon) took(round ddns.Round, past ddns.Past) {
 	}
 	d.talk.round(round)
 	d.notifier.Report(round)
+	d.ended.tell(round)
 	d.tell("STATUS=" + statusLine(round, past))
 	rest()
 }
@@ -172,15 +186,26 @@ func (d *theDaemon) reload(ctx context.Context) error {
 		d.log.Error("the new configuration is refused, the old one stays", "err", err)
 		return err
 	}
+	pushed, warning, err := pushingOf(cfg)
+	if err != nil {
+		d.log.Error("the new configuration is refused, the old one stays", "err", err)
+		return err
+	}
+	p.warn(warning)
 	if err := d.loop.Reload(ctx, settingsOf(p)); err != nil {
 		return err // we are stopping
 	}
 	d.level.Set(d.app.level(cfg.Log.Level))
 	d.mu.Lock()
 	old := d.parts.config
-	d.parts = p
+	d.parts, d.pushed = p, pushed
 	d.notifier.Reconfigure(notifyConfig(cfg))
 	d.mu.Unlock()
+	d.door.move()
+	select {
+	case d.rewatch <- struct{}{}:
+	default: // one is waiting already, and will see these parts
+	}
 	if cfg.Control != old.Control || cfg.Log.Format != old.Log.Format {
 		d.log.Warn("control: and log.format: take effect with a restart; all else is in force")
 	}
@@ -189,6 +214,13 @@ func (d *theDaemon) reload(ctx context.Context) error {
 	}
 	d.log.Info("reloaded", "names", len(p.runner.Targets), "token", p.tokenSource, "fingerprint", p.fingerprint)
 	return nil
+}
+
+// pushing is what the configuration in force says of pushes.
+func (d *theDaemon) pushing() pushing {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.pushed
 }
 
 // tell says something to systemd, if it started us. https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html

@@ -49,13 +49,20 @@ func (a *app) printJSON(doc any) error {
 func (a *app) sayRound(r ddns.Round) {
 	quiet := !a.terminal && !r.Dry
 	said := false
+	made, proofs := map[string][]ddns.Receipt{}, map[string][]ddns.Proof{} // by target
+	for _, rc := range r.Receipts {
+		made[rc.Change.Target.Key()] = append(made[rc.Change.Target.Key()], rc)
+	}
+	for _, p := range r.Proofs {
+		proofs[p.Target.Key()] = append(proofs[p.Target.Key()], p)
+	}
 	var wrong []ddns.Outcome
 	for _, o := range r.Outcomes {
 		switch {
 		case o.State != ddns.Right && o.State != ddns.Changed:
 			wrong = append(wrong, o)
 		case o.State == ddns.Changed || !quiet:
-			a.sayGood(r, o)
+			a.sayGood(o, r.Dry, made[o.Target.Key()], proofs[o.Target.Key()])
 			said = said || o.State == ddns.Changed
 		}
 	}
@@ -116,22 +123,22 @@ func fromOutcome(r ddns.Round, c ddns.Condition) bool {
 	case ddns.CodeCGNAT: // said by the names that it holds, if it holds any
 		return slices.ContainsFunc(r.Holdings, func(h ddns.Holding) bool { return h.Guard == ddns.CGNATGuard })
 	case ddns.CodeShared: // a name that is kept has its line for what was done, and this beside it
-		return slices.ContainsFunc(r.Outcomes, func(o ddns.Outcome) bool { return o.Target.Key() == c.Name && o.State == ddns.Refused })
+		return slices.ContainsFunc(r.Outcomes, func(o ddns.Outcome) bool { return o.State == ddns.Refused && o.Target.Key() == c.Name })
 	default:
 		return true
 	}
 }
 
 // sayGood prints the lines of a target that is right: one for each change, with its reason.
-func (a *app) sayGood(r ddns.Round, o ddns.Outcome) {
+func (a *app) sayGood(o ddns.Outcome, dry bool, made []ddns.Receipt, proofs []ddns.Proof) {
 	word := string(o.State)
-	if r.Dry && o.State == ddns.Changed {
+	if dry && o.State == ddns.Changed {
 		word = "would change"
 	}
-	proof := proofText(r, o)
-	for _, rc := range r.Receipts {
+	proof := proofText(proofs)
+	for _, rc := range made {
 		c := rc.Change
-		if c.Target.Key() != o.Target.Key() || c.Drill {
+		if c.Drill {
 			continue
 		}
 		fmt.Fprintf(a.stdout, "%s  %s %s  %s%s\n              %s\n", a.paint(word, 12), o.Target.Shown, o.Target.Type, changeText(c), proof, c.Why)
@@ -185,12 +192,9 @@ func settings(r ddns.Record) string {
 }
 
 // proofText says who was seen to answer so.
-func proofText(r ddns.Round, o ddns.Outcome) string {
+func proofText(proofs []ddns.Proof) string {
 	var by, open []string
-	for _, p := range r.Proofs {
-		if p.Target.Key() != o.Target.Key() {
-			continue
-		}
+	for _, p := range proofs {
 		switch p.Outcome {
 		case ddns.ProofSeen:
 			by = append(by, p.By)

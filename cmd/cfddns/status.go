@@ -72,29 +72,6 @@ func relative(t, now time.Time) string {
 	return "now"
 }
 
-func (a *app) pokeCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "poke",
-		Short:   "Ask the running daemon for a round now",
-		Long:    "Asks the running daemon for a round now: for the hooks of pppd, DHCP clients and routers.",
-		Example: "  cfddns poke",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var done map[string]bool
-			if err := a.ask(cmd.Context(), "POST", "/poke", &done); err != nil {
-				return err
-			}
-			if a.json() {
-				return a.printJSON(done)
-			}
-			if a.terminal {
-				fmt.Fprintln(a.stdout, "a round starts now; cfddns status shows how it ended")
-			}
-			return nil
-		},
-	}
-}
-
 func (a *app) healthcheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck",

@@ -180,9 +180,13 @@ func statusLine(r ddns.Round, past ddns.Past) string {
 
 // proved counts the names that are right and that the world was seen to show.
 func proved(r ddns.Round, past ddns.Past) int {
+	unproved := make(map[string]bool, len(past.Unproved))
+	for _, key := range past.Unproved {
+		unproved[key] = true
+	}
 	n := 0
 	for _, o := range r.Outcomes {
-		if (o.State == ddns.Right || o.State == ddns.Changed) && !slices.Contains(past.Unproved, o.Target.Key()) {
+		if (o.State == ddns.Right || o.State == ddns.Changed) && !unproved[o.Target.Key()] {
 			n++
 		}
 	}

@@ -24,16 +24,19 @@ type parts struct {
 	tokenSource string
 	fingerprint string
 	runner      *ddns.Runner
+	router      ipsource.Router // that explains, and is watched
 	keeper      *keeper
+	broken      chan struct{} // a kept connection to Cloudflare broke
 	memory      ddns.Memory
 	warnings    []string
 }
 
 // wire builds the parts. Its errors are about the configuration alone.
 func (a *app) wire(cfg configs.Config) (*parts, error) {
-	p := &parts{config: cfg, keeper: &keeper{dir: cfg.State}}
+	p := &parts{config: cfg, keeper: &keeper{dir: cfg.State}, broken: make(chan struct{}, 1)}
 	var rosters []ddns.Roster
 	var router ipsource.Router
+	var probes map[ddns.Family][]ddns.Source
 	err := errors.Join(cfg.NeedRecords(), p.connect(a), notifyConfig(cfg).Validate())
 	if p.network != nil {
 		sources, bindErr := a.sourceNetwork(p.network, cfg.IP.Bind)
@@ -43,6 +46,7 @@ func (a *app) wire(cfg configs.Config) (*parts, error) {
 			router = routerOn(sources)
 			rosters, rosterErr = a.rosters(cfg, sources)
 			err = errors.Join(err, rosterErr)
+			probes = ipsource.Probes(sourcesOf(cfg, sources), sources)
 		}
 	}
 	if err != nil {
@@ -52,8 +56,9 @@ func (a *app) wire(cfg configs.Config) (*parts, error) {
 	if p.memory, note = p.keeper.remembered(); note != "" {
 		p.warnings = append(p.warnings, note)
 	}
-	p.runner = p.newRunner(a, rosters)
+	p.runner, p.router = p.newRunner(a, rosters), router
 	p.runner.Witness, p.runner.PublishShared = router, cfg.IP.CGNAT == "publish"
+	p.runner.Probe = ddns.Probe{Every: cfg.Probe, Sources: probes}
 	return p, nil
 }
 
@@ -67,16 +72,31 @@ func (p *parts) connect(a *app) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range warnings {
-		p.warnings = append(p.warnings, string(w))
-	}
+	p.warn(warnings...)
 	p.tokenSource, p.fingerprint = source, configs.Fingerprint(token)
-	c := cfclient.Config{Token: token, BaseURL: p.config.Cloudflare.API, World: p.network, UserAgent: userAgent(), TokenSource: source}
+	c := cfclient.Config{Token: token, BaseURL: p.config.Cloudflare.API, World: p.network, UserAgent: userAgent(), TokenSource: source, Broken: p.breaks}
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("the token of %s: %w", source, err)
 	}
 	p.client = cfclient.New(c)
 	return nil
+}
+
+// breaks notes that a kept connection to Cloudflare broke.
+func (p *parts) breaks() {
+	select {
+	case p.broken <- struct{}{}:
+	default: // that is noted already
+	}
+}
+
+// warn notes what is odd about the configuration; empty words are none.
+func (p *parts) warn(warnings ...configs.Warning) {
+	for _, w := range warnings {
+		if w != "" {
+			p.warnings = append(p.warnings, string(w))
+		}
+	}
 }
 
 // networkOf is the way out that a configuration describes.
@@ -105,16 +125,21 @@ func (a *app) sourceNetwork(n network, bind string) (network, error) {
 
 // rosters builds whom to ask, for each family that a target wants.
 func (a *app) rosters(cfg configs.Config, sources network) ([]ddns.Roster, error) {
+	byFamily, err := ipsource.Build(sourcesOf(cfg, sources), sources)
+	if err != nil {
+		return nil, fmt.Errorf("ip.sources: %w", err)
+	}
+	return ordered(byFamily), nil
+}
+
+// sourcesOf is what a configuration says of the sources, on this machine.
+func sourcesOf(cfg configs.Config, sources network) ipsource.Config {
 	c := cfg.Roster(version())
 	if _, real := sources.(*internet); real && cfg.WantsSelf() && !slices.Contains(c.Families, ddns.IPv6) && hasIPv6(cfg.IP.Bind) {
 		c.Families = append(c.Families, ddns.IPv6) // this machine calls over IPv6 where it can
 	}
 	c.Router = routerOn(sources)
-	byFamily, err := ipsource.Build(c, sources)
-	if err != nil {
-		return nil, fmt.Errorf("ip.sources: %w", err)
-	}
-	return ordered(byFamily), nil
+	return c
 }
 
 // ordered puts rosters into the order in which families are shown.
@@ -165,6 +190,7 @@ func (p *parts) newRunner(a *app, rosters []ddns.Roster) *ddns.Runner {
 		Built:    released(),
 		Clock:    a.clock,
 		Calls:    p.client.Calls,
+		Connect:  p.client.Connect,
 		Keeping:  p.keeper.why,
 		Applied:  func(round ddns.Round, past ddns.Past) { p.keeper.save(round, past.Memory) },
 		Prover: ddns.Prover{

@@ -26,10 +26,16 @@ func (c change) environment() []string {
 // that the world sees otherwise is left out until a later proof of the round
 // shows it.
 func changesOf(round ddns.Round) (changes []change) {
+	contradicted := map[string]bool{} // by name and type
+	for _, o := range round.Outcomes {
+		if o.State == ddns.Contradicted {
+			contradicted[o.Target.Key()] = true
+		}
+	}
 	for _, family := range ddns.Families {
 		c := change{round: round.ID, family: family}
 		for _, rc := range round.Receipts {
-			if published(rc, round) && rc.Change.Target.Family() == family {
+			if rc.Change.Target.Family() == family && published(rc) && !contradicted[rc.Change.Target.Key()] {
 				c = c.with(rc.Change)
 			}
 		}
@@ -52,16 +58,10 @@ func (c change) with(made ddns.Change) change {
 	return c
 }
 
-// published reports whether a receipt put another address at a name, and the
-// name was not seen to answer otherwise.
-func published(rc ddns.Receipt, round ddns.Round) bool {
+// published reports whether a receipt put another address at a name.
+func published(rc ddns.Receipt) bool {
 	c := rc.Change
-	if rc.State != ddns.Confirmed || c.Drill || c.After == nil || !c.After.Address().IsValid() || addressBefore(c) == c.After.Address() {
-		return false
-	}
-	return !slices.ContainsFunc(round.Outcomes, func(o ddns.Outcome) bool {
-		return o.Target.Key() == c.Target.Key() && o.State == ddns.Contradicted
-	})
+	return rc.State == ddns.Confirmed && !c.Drill && c.After != nil && c.After.Address().IsValid() && addressBefore(c) != c.After.Address()
 }
 
 // addressBefore is the address that a record held; the zero Addr if there was

@@ -27,7 +27,7 @@ func TestACommandGetsItsInputAndItsVariables(t *testing.T) {
 func TestACommandNeverSeesOurSecrets(t *testing.T) {
 	for name, value := range map[string]string{
 		"CLOUDFLARE_API_TOKEN": "s3cret", "CLOUDFLARE_API_TOKEN_FILE": "/s3cret", "CF_API_TOKEN": "s3cret", "CLOUDFLARE_API_KEY": "s3cret",
-		"CFDDNS_CLOUDFLARE_TOKEN": "s3cret", "CFDDNS_NOTIFY_PING": "https://s3cret", "CREDENTIALS_DIRECTORY": "/s3cret",
+		"CFDDNS_CLOUDFLARE_TOKEN": "s3cret", "CFDDNS_NOTIFY_PING": "https://s3cret", "CFDDNS_PUSH_PASSWORD": "s3cret", "CREDENTIALS_DIRECTORY": "/s3cret",
 		"NTFY_TOKEN": "theirs", "CFDDNS_CONFIG": "/etc/cfddns.yaml",
 	} {
 		t.Setenv(name, value)

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/cfddns/cfddns/ddns"
+	"github.com/spf13/cobra"
+)
+
+const (
+	// pokePatience is how long a poked round may take: its asking, writing and
+	// proving, and what is left of the round before it.
+	pokePatience = 2 * time.Minute
+	// quietPatience is how long a hook is held up by a daemon that does not answer.
+	quietPatience = 2 * time.Second
+)
+
+func (a *app) pokeCommand() *cobra.Command {
+	var wait, quiet bool
+	cmd := &cobra.Command{
+		Use:   "poke",
+		Short: "Ask the running daemon for a round now",
+		Long: `Asks the running daemon for a round now: for the hooks of pppd, DHCP clients
+and routers. SIGUSR1 does the same. It does not wait for the round, unless
+--wait is given; then it prints how the round ended, and ends as "cfddns once"
+would: 0 all right · 3 no address to publish, or held · 4 refused · 5 some
+right, some not · 6 Cloudflare not reached · 7 contradicted by the nameservers.
+
+With --quiet it prints nothing and always ends with 0, also where no daemon
+runs, so that no hook fails because of it.`,
+		Example: `  cfddns poke
+  cfddns poke --wait       and say how the round ended
+  cfddns poke --quiet &    in a hook`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case quiet:
+				_ = a.askWithin(cmd.Context(), quietPatience, http.MethodPost, "/poke", new(pokeReport)) // a hook has nobody to tell
+				return nil
+			case wait:
+				return a.pokeAndWait(cmd.Context())
+			default:
+				return a.poke(cmd.Context())
+			}
+		},
+	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the round, and end as it did")
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print nothing and end with 0, whatever happens")
+	cmd.MarkFlagsMutuallyExclusive("wait", "quiet")
+	return cmd
+}
+
+// pokeReport is what the daemon answers to a poke.
+type pokeReport struct {
+	Poked bool         `json:"poked"`
+	Line  string       `json:"line,omitempty"`  // the round in one line, if it was waited for
+	Round *ddns.Report `json:"round,omitempty"` // and in full
+}
+
+func (a *app) poke(ctx context.Context) error {
+	var done pokeReport
+	if err := a.ask(ctx, http.MethodPost, "/poke", &done); err != nil {
+		return err
+	}
+	if a.json() {
+		return a.printJSON(done)
+	}
+	if a.terminal {
+		fmt.Fprintln(a.stdout, "a round starts now; cfddns status shows how it ended")
+	}
+	return nil
+}
+
+func (a *app) pokeAndWait(ctx context.Context) error {
+	var done pokeReport
+	stop := a.progress("waiting for the round")
+	err := a.askWithin(ctx, pokePatience, http.MethodPost, "/poke?wait=true", &done)
+	stop()
+	switch {
+	case err != nil:
+		return err
+	case done.Round == nil: // a daemon from before an update does not know how to wait
+		return exit(ddns.ExitUnexpected, errors.New("the running cfddns is older than this one and does not wait; restart it. The round was asked for"))
+	case a.json():
+		err = a.printJSON(done.Round)
+	default:
+		fmt.Fprintln(a.stdout, done.Line)
+	}
+	if err != nil {
+		return exit(ddns.ExitUnexpected, err)
+	}
+	return exit(done.Round.Exit, nil)
+}
+
+// pokeAnswer serves POST /poke; with ?wait=true it is answered after the round.
+func (d *theDaemon) pokeAnswer(w http.ResponseWriter, r *http.Request) {
+	now := d.app.clock()
+	d.loop.Wake(ddns.ByPoke)
+	if r.FormValue("wait") != "true" {
+		answer(w, pokeReport{Poked: true})
+		return
+	}
+	round, err := d.ended.after(r.Context(), now)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	report := round.Report()
+	answer(w, pokeReport{Poked: true, Line: roundLine(round), Round: &report})
+}
+
+// endings tells of rounds that end to those who wait for one.
+type endings struct {
+	mu   sync.Mutex
+	last ddns.Round
+	next chan struct{} // closed when a round ends
+}
+
+func newEndings() *endings { return &endings{next: make(chan struct{})} }
+
+// tell takes in a round that ended.
+func (e *endings) tell(r ddns.Round) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.last = r
+	close(e.next)
+	e.next = make(chan struct{})
+}
+
+// after waits for a round that began at a time or later, and ended. The error
+// is that of the context.
+func (e *endings) after(ctx context.Context, began time.Time) (ddns.Round, error) {
+	for {
+		e.mu.Lock()
+		last, next := e.last, e.next
+		e.mu.Unlock()
+		if !last.Started.Before(began) {
+			return last, nil
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return ddns.Round{}, ctx.Err()
+		}
+	}
+}

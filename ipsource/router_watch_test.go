@@ -1,0 +1,149 @@
+package ipsource
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cfddns/cfddns/ddns"
+)
+
+var (
+	pmpAnnounced = []byte{0, 128, 0, 0, 0, 0, 0, 7, 45, 67, 90, 77}
+	pcpAnnounce  = append([]byte{2, 128, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9}, make([]byte, 12)...)
+)
+
+func TestAnnouncements(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		bytes   []byte
+		ok      bool
+		address string
+		epoch   time.Duration
+	}{
+		{"NAT-PMP with an address", pmpAnnounced, true, "45.67.90.77", 7 * time.Second},
+		{"PCP, which names none", pcpAnnounce, true, "invalid IP", 9 * time.Second},
+		{"NAT-PMP without a network", []byte{0, 128, 0, 3, 0, 0, 0, 7, 0, 0, 0, 0}, false, "", 0},
+		{"NAT-PMP with no address", []byte{0, 128, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0}, false, "", 0},
+		{"a question", []byte{0, 0}, false, "", 0},
+		{"cut off", pmpAnnounced[:11], false, "", 0},
+		{"PCP cut off", pcpAnnounce[:20], false, "", 0},
+		{"PCP with an error", append([]byte{2, 128, 0, 1}, pcpAnnounce[4:]...), false, "", 0},
+		{"PCP of a mapping", append([]byte{2, 129, 0, 0}, pcpAnnounce[4:]...), false, "", 0},
+		{"nothing", nil, false, "", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, ok := parseAnnouncement(c.bytes)
+			if ok != c.ok || ok && (h.address.String() != c.address || h.epoch != c.epoch) {
+				t.Errorf("got %+v, %v", h, ok)
+			}
+		})
+	}
+}
+
+func FuzzAnnouncement(f *testing.F) {
+	f.Add(pmpAnnounced)
+	f.Add(pcpAnnounce)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, ok := parseAnnouncement(b)
+		if ok && h.address.IsValid() && (!h.address.Is4() || h.address.IsUnspecified()) {
+			t.Errorf("%x: %s", b, h.address)
+		}
+	})
+}
+
+// pipedRouter is a world that leads every dial to a router in memory, which
+// answers NAT-PMP with an address, or not.
+type pipedRouter struct {
+	ddns.World
+	wan   netip.Addr // zero: silent
+	asked int
+}
+
+func (p *pipedRouter) Dial(context.Context, string, string) (net.Conn, error) {
+	near, far := net.Pipe()
+	p.asked++
+	go func() { // ends when near is closed
+		defer far.Close()
+		buffer := make([]byte, 100)
+		for {
+			if _, err := far.Read(buffer); err != nil {
+				return
+			}
+			if p.wan.IsValid() {
+				a := p.wan.As4()
+				if _, err := far.Write(append([]byte{0, 128, 0, 0, 0, 0, 0, 1}, a[:]...)); err != nil {
+					return
+				}
+			}
+		}
+	}()
+	return near, nil
+}
+
+func watching(t *testing.T, p *pipedRouter, local string) (hints *[]ddns.Hint) {
+	t.Helper()
+	hints = new([]ddns.Hint)
+	w := RouterWatch{Every: 15 * time.Second, Router: Router{World: p, Gateway: func() (ddns.Gateway, error) {
+		return ddns.Gateway{Address: gateway4, Interface: "lan0", Local: netip.MustParseAddr(local)}, nil
+	}}}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.Watch(ctx, func(h ddns.Hint) { *hints = append(*hints, h) })
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	return hints
+}
+
+func TestARouterIsAskedAtItsInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipedRouter{wan: home4}
+		hints := watching(t, p, "192.168.1.10")
+		pass := func(d time.Duration) { time.Sleep(d); synctest.Wait() } // of the bubble's clock
+		pass(time.Hour)
+		if len(*hints) != 0 || p.asked < 239 || p.asked > 242 {
+			t.Errorf("%d questions and %d hints in an hour in which nothing changed", p.asked, len(*hints))
+		}
+		p.wan = netip.Addr{} // the line is down, or the router restarts
+		pass(5 * time.Minute)
+		p.wan = home4
+		pass(time.Minute)
+		if len(*hints) != 0 {
+			t.Errorf("a line that came back as it was is no change: %+v", *hints)
+		}
+		p.wan = netip.MustParseAddr("45.67.90.77")
+		pass(16 * time.Second)
+		if len(*hints) != 1 || (*hints)[0].Address != p.wan {
+			t.Errorf("%+v", *hints)
+		}
+	})
+}
+
+func TestWhereNoRouterAnswersItIsLookedForNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipedRouter{}
+		hints := watching(t, p, "192.168.1.10")
+		time.Sleep(24 * time.Hour) // of the bubble's clock
+		synctest.Wait()
+		if p.asked > 74 || len(*hints) != 0 {
+			t.Errorf("%d questions in a day, %d hints", p.asked, len(*hints))
+		}
+	})
+}
+
+func TestTheMachineThatHoldsTheLineAsksNoRouter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipedRouter{wan: home4}
+		watching(t, p, "45.67.89.10")
+		time.Sleep(time.Hour) // of the bubble's clock
+		synctest.Wait()
+		if p.asked != 0 {
+			t.Errorf("the provider's router was asked %d times", p.asked)
+		}
+	})
+}
