@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
 	"time"
 
@@ -23,10 +26,15 @@ func TestRealClientsPush(t *testing.T) {
 	testscript.Run(t, scriptsIn("clients"))
 }
 
-// pushplace sets PUSH to a place at which nobody listens.
+// pushplace sets PUSH to a place at which nobody listens. Where all of 127/8 is
+// ours, it is at an address that no other test takes a port of meanwhile.
 func pushPlace(ts *testscript.TestScript, _ bool, _ []string) {
+	at := "127.0.0.1:0"
+	if runtime.GOOS == "linux" {
+		at = fmt.Sprintf("127.77.%d.%d:0", rand.N(250)+1, rand.N(250)+1)
+	}
 	var c net.ListenConfig
-	listener, err := c.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	listener, err := c.Listen(context.Background(), "tcp", at)
 	ts.Check(err)
 	ts.Check(listener.Close())
 	ts.Setenv("PUSH", listener.Addr().String())
