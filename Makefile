@@ -11,7 +11,7 @@ DATE ?= $(shell git log -1 --format=%cs 2>/dev/null || date -u +%F)
 # How long each fuzz target is tried by `make fuzz`.
 FUZZTIME ?= 2s
 
-.PHONY: check build test race bench lint format fuzz unit
+.PHONY: check build test race bench bench-beside lint format fuzz unit
 
 check: format lint test race fuzz unit
 
@@ -28,11 +28,16 @@ test:
 race:
 	go test -race ./...
 
-# What every part costs, and last, in a table, what the whole does: see
-# BenchmarkBudget. About four minutes.
+# What every part costs, then what the whole does: every budget, how it grows
+# with the names, and what Debian's ddclient and inadyn do beside it. Half an hour.
 bench:
 	go test -run='^$$' -bench=. -benchmem $$(go list ./... | grep -v /cmd/)
-	go test -run='^$$' -bench=. -benchmem ./cmd/cfddns
+	go test -run='^$$' -bench=. -benchmem -timeout=2h ./cmd/cfddns
+
+# The comparison alone, written into BENCHMARKS.md and its plot. As root.
+BESIDE ?= 20m
+bench-beside:
+	BESIDE=$(BESIDE) REPORT=$(CURDIR) go test -run='^$$' -bench=Beside -timeout=3h ./cmd/cfddns
 
 lint:
 	go vet ./...
