@@ -68,7 +68,9 @@ func (c courtesy) wait(now time.Time) (wait time.Duration) {
 
 // after notes how the round of some hints ended. A change takes back all that
 // was held against anybody: what was in vain before it may be news after it.
-func (c courtesy) after(hints []Hint, changed bool, now time.Time) courtesy {
+// Whether a hint was in vain is not known where the sources did not agree; but a
+// probe would ask for the same round again and again.
+func (c courtesy) after(hints []Hint, round Round, changed bool, now time.Time) courtesy {
 	if changed {
 		c.said = nil
 		return c
@@ -78,7 +80,9 @@ func (c courtesy) after(hints []Hint, changed bool, now time.Time) courtesy {
 	}
 	c.said = cloned(c.said)
 	for _, h := range hints {
-		c.said[h.From] = h.Says
+		if round.allAgreed() || h.Trigger == ByProbe {
+			c.said[h.From] = h.Says
+		}
 	}
 	c.idle = append(slices.Clone(c.idle), now)
 	c.idle = c.idle[max(0, len(c.idle)-idleHourly):]
@@ -92,4 +96,9 @@ func (c courtesy) forgive(giver string) courtesy {
 		delete(c.said, giver)
 	}
 	return c
+}
+
+// allAgreed reports whether the sources of every family agreed.
+func (r Round) allAgreed() bool {
+	return !slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return v.State != Agreed })
 }

@@ -280,6 +280,52 @@ func TestWhoeverWaitsIsToldTheRoundThatFollows(t *testing.T) {
 	})
 }
 
+// A router that pushes while nobody can be asked is not held to have been wrong.
+func TestAHintIsNotInVainBeforeTheSourcesAgree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newLittleHome()
+		h.line = errors.New("no route")
+		loop, _ := h.live(t, h.every(20*time.Minute))
+		after(time.Second)
+		push := func() ddns.Round {
+			t.Helper()
+			round, err := loop.HearOut(t.Context(), hintOf("the push of router", homeB.String()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return round
+		}
+		push()
+		h.set(func(h *littleHome) { h.line, h.wan = nil, homeB })
+		if r := push(); r.Outcomes[0].Address != homeB.String() {
+			t.Errorf("the same push after the line came: the name is %s", r.Outcomes[0].State)
+		}
+	})
+}
+
+func TestAMutePushDuringARoundIsToldItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newLittleHome()
+		loop, _ := h.live(t, h.every(20*time.Minute))
+		after(time.Second)
+		push := func() ddns.Round {
+			t.Helper()
+			round, err := loop.HearOut(t.Context(), hintOf("the push of router", homeB.String()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return round
+		}
+		push() // in vain: it is mute from now on
+		h.set(func(h *littleHome) { h.wan, h.slow = homeB, time.Second })
+		loop.Wake(ddns.ByPoke)
+		after(100 * time.Millisecond)
+		if r := push(); r.Outcomes[0].State != ddns.Changed {
+			t.Errorf("it was told that the name is %s, want the end of the round that runs", r.Outcomes[0].State)
+		}
+	})
+}
+
 func TestHintsOfOneChangeShareARound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newLittleHome()

@@ -66,11 +66,15 @@ func (t *turning) hear(h heard) {
 	case t.job == rounding && t.isFollowed(h.hint):
 		t.followed = append(t.followed, h)
 		return
-	case t.last.ID != "" && t.stale(h):
+	case t.last.ID == "" || !t.stale(h):
+		t.hints = append(t.hints, h)
+	case t.job == rounding:
+		t.followed = append(t.followed, h) // its end is better than the last one's
+		return
+	default:
 		h.reply(t.last)
 		return
 	}
-	t.hints = append(t.hints, h)
 	t.putOff(time.Now())
 	t.arm()
 }
@@ -241,7 +245,7 @@ func (t *turning) listened(before Round, now time.Time) {
 		hints[i] = h.hint
 		h.reply(t.last)
 	}
-	t.courtesy = t.courtesy.after(hints, t.last.news(before), now)
+	t.courtesy = t.courtesy.after(hints, t.last, t.last.news(before), now)
 	t.followed = nil
 	t.hints = slices.DeleteFunc(t.hints, func(h heard) bool {
 		if !t.stale(h) {
