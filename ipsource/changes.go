@@ -63,9 +63,9 @@ func hintOf(before, after picture) (h ddns.Hint, ok bool) {
 func rerouted(before, after picture) string {
 	var words []string
 	for _, f := range ddns.Families {
-		switch {
-		case after.routes[f] == before.routes[f]:
-		case after.routes[f] == "":
+		switch after.routes[f] {
+		case before.routes[f]:
+		case "":
 			words = append(words, fmt.Sprintf("no default route over %s any more", f))
 		default:
 			words = append(words, fmt.Sprintf("the default route over %s leads through %s", f, after.routes[f]))

@@ -47,8 +47,10 @@ func (c Changes) Watch(ctx context.Context, tell func(ddns.Hint)) error {
 	if err != nil {
 		return err
 	}
-	for {
-		if err := hearKernel(ctx, socket); err != nil || ctx.Err() != nil {
+	for ctx.Err() == nil {
+		if err := hearKernel(ctx, socket); ctx.Err() != nil {
+			break
+		} else if err != nil {
 			return err
 		}
 		after, err := c.look()
@@ -63,6 +65,7 @@ func (c Changes) Watch(ctx context.Context, tell func(ddns.Hint)) error {
 		}
 		before = after
 	}
+	return nil
 }
 
 // listenToKernel opens a socket that the kernel tells of changes, netlink(7).
@@ -86,25 +89,19 @@ func hearKernel(ctx context.Context, socket *os.File) error {
 		return err
 	}
 	if ctx.Err() != nil { // its deadline may have come before the line above
-		return nil
+		return ctx.Err()
 	}
-	if _, err := socket.Read(message); err != nil && !errors.Is(err, syscall.ENOBUFS) {
-		if ctx.Err() != nil {
-			return nil
-		}
+	_, err := socket.Read(message)
+	if err != nil && !errors.Is(err, syscall.ENOBUFS) {
 		return fmt.Errorf("listening to the kernel: %w", err)
 	}
-	for end := time.Now().Add(changeLongest); ctx.Err() == nil; {
-		pause := time.Now().Add(changePause)
-		if pause.After(end) {
-			return nil
-		}
+	end := time.Now().Add(changeLongest)
+	for pause := time.Now(); pause.Before(end) && !errors.Is(err, os.ErrDeadlineExceeded); {
+		pause = time.Now().Add(changePause)
 		if err := socket.SetReadDeadline(pause); err != nil {
 			return err
 		}
-		if _, err := socket.Read(message); errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil
-		}
+		_, err = socket.Read(message)
 	}
 	return nil
 }

@@ -108,8 +108,9 @@ func (h *besideHouse) tell(p *besideProgram) error {
 		return p.hook(h, p)
 	case byPush:
 		return h.push()
+	default:
+		return nil
 	}
-	return nil
 }
 
 // follow waits until the record is right, and reports whether it ever was. The

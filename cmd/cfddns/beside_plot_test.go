@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -105,7 +106,7 @@ func TestThePlotShowsEveryChange(t *testing.T) {
 	}
 	tokens := xml.NewDecoder(strings.NewReader(drawn))
 	for {
-		if _, err := tokens.Token(); err == io.EOF {
+		if _, err := tokens.Token(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatalf("it is no XML: %v\n%s", err, drawn)

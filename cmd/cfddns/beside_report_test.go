@@ -47,8 +47,9 @@ func (g besideGroup) told() string {
 		return "the router: a DynDNS 2 push"
 	case byHook:
 		return map[string]string{"cfddns": "a hook: `cfddns poke`", "inadyn": "a hook: SIGUSR2", "ddclient": "a hook: SIGHUP"}[g.run.Program]
+	default:
+		return "nothing"
 	}
-	return "nothing"
 }
 
 // besideGroups gathers homes of one kind, in their order.

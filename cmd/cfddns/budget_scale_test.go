@@ -149,10 +149,7 @@ func scanned(skip int, numbers ...any) []any {
 	for range skip {
 		into = append(into, new(string))
 	}
-	for _, n := range numbers {
-		into = append(into, n)
-	}
-	return into
+	return append(into, numbers...)
 }
 
 func printScale(rows []scaleRow) {

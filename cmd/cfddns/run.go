@@ -23,10 +23,11 @@ func (a *app) runCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "Keep every name right, from now on",
-		Long: `The daemon. It makes a round at the start, by schedule, and when it is asked
-to (cfddns poke, SIGUSR1, a push of the router). It starts before the network
-is there and goes on by itself when it comes; nothing that it learns from the
-network ends it.
+		Long: `The daemon. It makes a round at the start, by schedule, when it is asked to
+(cfddns poke, SIGUSR1, a push of the router), and as soon as the kernel, the
+router or a probe tells of a new address. It starts before the network is there
+and goes on by itself when it comes; nothing that it learns from the network
+ends it.
 
 Signals: TERM and INT end it, HUP reads the configuration again, USR1 asks for
 a round now.`,
