@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,13 +61,43 @@ func FuzzAnnouncement(f *testing.F) {
 // answers NAT-PMP with an address, or not.
 type pipedRouter struct {
 	ddns.World
+	mu    sync.Mutex // guards the following
 	wan   netip.Addr // zero: silent
 	asked int
+	hints []ddns.Hint
+}
+
+// now is the address that it answers with.
+func (p *pipedRouter) now() netip.Addr {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.wan
+}
+
+func (p *pipedRouter) become(wan netip.Addr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wan = wan
+}
+
+// seen is how often it was asked, and what was told of it.
+func (p *pipedRouter) seen() (asked int, hints []ddns.Hint) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asked, slices.Clone(p.hints)
+}
+
+func (p *pipedRouter) tell(h ddns.Hint) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hints = append(p.hints, h)
 }
 
 func (p *pipedRouter) Dial(context.Context, string, string) (net.Conn, error) {
 	near, far := net.Pipe()
+	p.mu.Lock()
 	p.asked++
+	p.mu.Unlock()
 	go func() { // ends when near is closed
 		defer far.Close()
 		buffer := make([]byte, 100)
@@ -73,8 +105,8 @@ func (p *pipedRouter) Dial(context.Context, string, string) (net.Conn, error) {
 			if _, err := far.Read(buffer); err != nil {
 				return
 			}
-			if p.wan.IsValid() {
-				a := p.wan.As4()
+			if wan := p.now(); wan.IsValid() {
+				a := wan.As4()
 				if _, err := far.Write(append([]byte{0, 128, 0, 0, 0, 0, 0, 1}, a[:]...)); err != nil {
 					return
 				}
@@ -84,9 +116,8 @@ func (p *pipedRouter) Dial(context.Context, string, string) (net.Conn, error) {
 	return near, nil
 }
 
-func watching(t *testing.T, p *pipedRouter, local string) (hints *[]ddns.Hint) {
+func watching(t *testing.T, p *pipedRouter, local string) {
 	t.Helper()
-	hints = new([]ddns.Hint)
 	w := RouterWatch{Every: 15 * time.Second, Router: Router{World: p, Gateway: func() (ddns.Gateway, error) {
 		return ddns.Gateway{Address: gateway4, Interface: "lan0", Local: netip.MustParseAddr(local)}, nil
 	}}}
@@ -94,32 +125,31 @@ func watching(t *testing.T, p *pipedRouter, local string) (hints *[]ddns.Hint) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		w.Watch(ctx, func(h ddns.Hint) { *hints = append(*hints, h) })
+		w.Watch(ctx, p.tell)
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
-	return hints
 }
 
 func TestARouterIsAskedAtItsInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipedRouter{wan: home4}
-		hints := watching(t, p, "192.168.1.10")
+		watching(t, p, "192.168.1.10")
 		pass := func(d time.Duration) { time.Sleep(d); synctest.Wait() } // of the bubble's clock
 		pass(time.Hour)
-		if len(*hints) != 0 || p.asked < 239 || p.asked > 242 {
-			t.Errorf("%d questions and %d hints in an hour in which nothing changed", p.asked, len(*hints))
+		if asked, hints := p.seen(); len(hints) != 0 || asked < 239 || asked > 242 {
+			t.Errorf("%d questions and %d hints in an hour in which nothing changed", asked, len(hints))
 		}
-		p.wan = netip.Addr{} // the line is down, or the router restarts
+		p.become(netip.Addr{}) // the line is down, or the router restarts
 		pass(5 * time.Minute)
-		p.wan = home4
+		p.become(home4)
 		pass(time.Minute)
-		if len(*hints) != 0 {
-			t.Errorf("a line that came back as it was is no change: %+v", *hints)
+		if _, hints := p.seen(); len(hints) != 0 {
+			t.Errorf("a line that came back as it was is no change: %+v", hints)
 		}
-		p.wan = netip.MustParseAddr("45.67.90.77")
+		p.become(netip.MustParseAddr("45.67.90.77"))
 		pass(16 * time.Second)
-		if len(*hints) != 1 || (*hints)[0].Address != p.wan {
-			t.Errorf("%+v", *hints)
+		if _, hints := p.seen(); len(hints) != 1 || hints[0].Address != p.now() {
+			t.Errorf("%+v", hints)
 		}
 	})
 }
@@ -127,11 +157,11 @@ func TestARouterIsAskedAtItsInterval(t *testing.T) {
 func TestWhereNoRouterAnswersItIsLookedForNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipedRouter{}
-		hints := watching(t, p, "192.168.1.10")
+		watching(t, p, "192.168.1.10")
 		time.Sleep(24 * time.Hour) // of the bubble's clock
 		synctest.Wait()
-		if p.asked > 74 || len(*hints) != 0 {
-			t.Errorf("%d questions in a day, %d hints", p.asked, len(*hints))
+		if asked, hints := p.seen(); asked > 74 || len(hints) != 0 {
+			t.Errorf("%d questions in a day, %d hints", asked, len(hints))
 		}
 	})
 }
@@ -142,8 +172,8 @@ func TestTheMachineThatHoldsTheLineAsksNoRouter(t *testing.T) {
 		watching(t, p, "45.67.89.10")
 		time.Sleep(time.Hour) // of the bubble's clock
 		synctest.Wait()
-		if p.asked != 0 {
-			t.Errorf("the provider's router was asked %d times", p.asked)
+		if asked, _ := p.seen(); asked != 0 {
+			t.Errorf("the provider's router was asked %d times", asked)
 		}
 	})
 }
