@@ -243,7 +243,7 @@ func (h *besideHouse) lay(over, text string) {
 func (h *besideHouse) stand(s service, address string) {
 	family, width := "4", "32"
 	if strings.Contains(address, ":") {
-		family, width = "6", "128"
+		family, width = "6", "128 nodad"
 	}
 	machine{h.b, os.Getpid()}.do("ip -" + family + " addr replace " + address + "/" + width + " dev lo")
 	trip := echoTrip
