@@ -33,9 +33,9 @@ type Rollback interface {
 }
 
 // Apply sends the changes, one batch a zone up to the plan's limit, zones side
-// by side, as many at once as the API lets through. After a refused batch nothing more is sent to its zone; with halve,
-// it is split until the refused record stands alone and all others are
-// written. Nothing is ever sent twice.
+// by side, as many at once as the API lets through. After a refused batch
+// nothing more is sent to its zone; with halve, it is split until the refused
+// record stands alone and all others are written. Nothing is ever sent twice.
 func Apply(ctx context.Context, api API, rollback Rollback, changes []Change, found Found, halve bool) ([]Receipt, Found) {
 	changes, all := keepHops(rollback, changes)
 	var zones []string

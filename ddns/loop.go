@@ -55,7 +55,14 @@ func (l *Loop) Wake(t Trigger) {
 	}
 }
 
-// heard is a hint, and who waits for the round that follows; nil is nobody.
+// WakeOut asks for a round now and returns it. The error is that of the context.
+func (l *Loop) WakeOut(ctx context.Context, t Trigger) (Round, error) {
+	answer := make(chan Round, 1)
+	return l.follow(ctx, heard{Hint{Trigger: t}, answer}, answer)
+}
+
+// heard is a hint, and who waits for the round that follows; nil is nobody. One
+// that nobody gave is a wish.
 type heard struct {
 	hint   Hint
 	answer chan<- Round
@@ -73,8 +80,13 @@ func (l *Loop) Hear(ctx context.Context, h Hint) {
 // if the hint is mute, or has to wait. The error is that of the context.
 func (l *Loop) HearOut(ctx context.Context, h Hint) (Round, error) {
 	answer := make(chan Round, 1)
+	return l.follow(ctx, heard{h, answer}, answer)
+}
+
+// follow hands a hint to the loop and waits for the round that answers it.
+func (l *Loop) follow(ctx context.Context, h heard, answer <-chan Round) (Round, error) {
 	select {
-	case l.hints <- heard{h, answer}:
+	case l.hints <- h:
 	case <-ctx.Done():
 		return Round{}, ctx.Err()
 	}

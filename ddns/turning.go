@@ -27,6 +27,7 @@ type turning struct {
 	job      job
 	cut      context.CancelFunc // ends the proof or the watching that runs, or the proof of the round that runs
 	wanted   Trigger            // a round to start once nothing runs; "" is none
+	wishes   []heard            // of those who wait for it
 	hints    []heard            // that no round has followed yet
 	followed []heard            // those of the round that runs
 	courtesy courtesy
@@ -54,6 +55,10 @@ type ended struct {
 // one turn before it is taken as set.
 const clockStep = 30 * time.Second
 
+// mostHints is how many hints are kept while none may be followed: only whether
+// there are any, and what they name, matters.
+const mostHints = 64
+
 func newTurning(s Settings, past Past, wall time.Time) *turning {
 	return &turning{settings: s, past: past, wanted: ByStart, done: make(chan ended, 1), probes: newProbes(),
 		timer: time.NewTimer(time.Hour), wall: wall, mono: time.Now()}
@@ -63,6 +68,9 @@ func newTurning(s Settings, past Past, wall time.Time) *turning {
 // is one that has to wait; what the round that runs was started for is part of it.
 func (t *turning) hear(h heard) {
 	switch {
+	case h.hint.From == "":
+		t.wanted, t.wishes = h.hint.Trigger, append(t.wishes, h)
+		return
 	case t.job == rounding && t.isFollowed(h.hint):
 		t.followed = append(t.followed, h)
 		return
@@ -89,10 +97,6 @@ func (t *turning) putOff(now time.Time) {
 		t.hints[i].answer = nil
 	}
 }
-
-// mostHints is how many hints are kept while none may be followed: only whether
-// there are any, and what they name, matters.
-const mostHints = 64
 
 // stale reports whether a hint is no news: it was in vain before, or names what
 // is agreed on already. Whoever waits for a round has one all the same in the
@@ -146,11 +150,12 @@ func (t *turning) takeUp(ctx context.Context) {
 		t.settings, t.next = *t.next, nil
 		t.past.Facts = t.past.Facts.stale() // whoever reloads may have changed records as well
 	}
-	t.wanted, t.followed, t.hints = "", t.hints, nil
 	t.past.Hints = nil
-	for _, h := range t.followed {
+	for _, h := range t.hints {
 		t.past.Hints = append(t.past.Hints, h.hint)
 	}
+	t.followed = slices.Concat(t.hints, t.wishes)
+	t.wanted, t.hints, t.wishes = "", nil, nil
 	t.probes.cut()
 	runner, past := t.settings.Runner, t.past
 	t.start(ctx, rounding, func(patience context.Context) ended {
@@ -240,9 +245,11 @@ func (t *turning) finish(e ended, wall time.Time) {
 // listened answers the hints that the round followed, and drops those that came
 // meanwhile and are no news after it.
 func (t *turning) listened(before Round, now time.Time) {
-	hints := make([]Hint, len(t.followed))
-	for i, h := range t.followed {
-		hints[i] = h.hint
+	var hints []Hint
+	for _, h := range t.followed {
+		if h.hint.From != "" {
+			hints = append(hints, h.hint)
+		}
 		h.reply(t.last)
 	}
 	t.courtesy = t.courtesy.after(hints, t.last, t.last.news(before), now)

@@ -63,6 +63,9 @@ func (h *besideHouse) cfddns() *besideProgram {
 	if h.run.Setting == "shortest" {
 		text += "probe: " + shortestCfddns + "\n"
 	}
+	if h.run.IPv6 && h.run.Way == byNothing {
+		text += "ip: {bind: \"fd00:1::10\"}\n" // behind NAT66 no address of the machine is one that the world can reach: it is told which to ask from
+	}
 	if h.run.Way == byPush {
 		text += besidePush
 	}

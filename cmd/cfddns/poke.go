@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
@@ -99,53 +98,16 @@ func (a *app) pokeAndWait(ctx context.Context) error {
 
 // pokeAnswer serves POST /poke; with ?wait=true it is answered after the round.
 func (d *theDaemon) pokeAnswer(w http.ResponseWriter, r *http.Request) {
-	now := d.app.clock()
-	d.loop.Wake(ddns.ByPoke)
 	if r.FormValue("wait") != "true" {
+		d.loop.Wake(ddns.ByPoke)
 		answer(w, pokeReport{Poked: true})
 		return
 	}
-	round, err := d.ended.after(r.Context(), now)
+	round, err := d.loop.WakeOut(r.Context(), ddns.ByPoke)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	report := round.Report()
 	answer(w, pokeReport{Poked: true, Line: roundLine(round), Round: &report})
-}
-
-// endings tells of rounds that end to those who wait for one.
-type endings struct {
-	mu   sync.Mutex
-	last ddns.Round
-	next chan struct{} // closed when a round ends
-}
-
-func newEndings() *endings { return &endings{next: make(chan struct{})} }
-
-// tell takes in a round that ended.
-func (e *endings) tell(r ddns.Round) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.last = r
-	close(e.next)
-	e.next = make(chan struct{})
-}
-
-// after waits for a round that began at a time or later, and ended. The error
-// is that of the context.
-func (e *endings) after(ctx context.Context, began time.Time) (ddns.Round, error) {
-	for {
-		e.mu.Lock()
-		last, next := e.last, e.next
-		e.mu.Unlock()
-		if !last.Started.Before(began) {
-			return last, nil
-		}
-		select {
-		case <-next:
-		case <-ctx.Done():
-			return ddns.Round{}, ctx.Err()
-		}
-	}
 }

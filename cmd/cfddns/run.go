@@ -44,7 +44,6 @@ type theDaemon struct {
 	log     *slog.Logger
 	level   *slog.LevelVar
 	talk    *talker
-	ended   *endings
 	door    *pushDoor
 	rewatch chan struct{} // a reload happened
 	started time.Time
@@ -79,7 +78,7 @@ func (a *app) run(ctx context.Context) error {
 	level := new(slog.LevelVar)
 	level.Set(a.level(cfg.Log.Level))
 	log := a.logger(level, cfg.Log.Format)
-	d := &theDaemon{app: a, log: log, level: level, talk: &talker{log: log}, ended: newEndings(), rewatch: make(chan struct{}, 1), started: a.clock(), parts: p, pushed: pushed,
+	d := &theDaemon{app: a, log: log, level: level, talk: &talker{log: log}, rewatch: make(chan struct{}, 1), started: a.clock(), parts: p, pushed: pushed,
 		notifier: notify.New(notifyConfig(cfg), p.network, log, roundLine)}
 	d.loop = ddns.NewLoop(a.clock, d.took)
 	d.loop.Turn = d.watchdog()
@@ -150,7 +149,6 @@ func (d *theDaemon) took(round ddns.Round, past ddns.Past) {
 	}
 	d.talk.round(round)
 	d.notifier.Report(round)
-	d.ended.tell(round)
 	d.tell("STATUS=" + statusLine(round, past))
 	rest()
 }
