@@ -57,11 +57,22 @@ func applied(set RuleSet, c RuleChange) RuleSet {
 	if c.After != nil {
 		after := *c.After
 		if after.ID == "" {
-			after.ID = fmt.Sprintf("new%d", len(rules))
+			after.ID = newID(rules)
 		}
 		rules = slices.Insert(rules, 0, after)
 	}
 	return numbered(rules)
+}
+
+// newID is an id that no rule has: two rules made, with one deleted between
+// them, are not the same rule.
+func newID(rules []Rule) string {
+	for n := 0; ; n++ {
+		id := fmt.Sprintf("new%d", n)
+		if !slices.ContainsFunc(rules, func(r Rule) bool { return r.ID == id }) {
+			return id
+		}
+	}
 }
 
 func foreign(set RuleSet) (rules []Rule) {
