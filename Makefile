@@ -32,12 +32,12 @@ race:
 # with the names, and what Debian's ddclient and inadyn do beside it. Half an hour.
 bench:
 	go test -run='^$$' -bench=. -benchmem $$(go list ./... | grep -v /cmd/)
-	go test -run='^$$' -bench=. -benchmem -timeout=2h ./cmd/cfddns
+	go test -run='^$$' -bench=. -benchmem -timeout=2h ./cmd/...
 
 # The comparison alone, written into BENCHMARKS.md and its plot. As root.
 BESIDE ?= 20m
 bench-beside:
-	BESIDE=$(BESIDE) REPORT=$(CURDIR) go test -run='^$$' -bench=Beside -timeout=3h ./cmd/cfddns
+	BESIDE=$(BESIDE) REPORT=$(CURDIR) go test -run='^$$' -bench=Beside -timeout=3h ./cmd/cfddns/lab
 
 lint:
 	go vet ./...

@@ -73,7 +73,7 @@ func startSandbox(ts *testscript.TestScript, _ bool, args []string) {
 	info := s.Info()
 	info.CA, info.Token = ts.MkAbs("ca.pem"), ""
 	ts.Check(os.WriteFile(info.CA, s.PEM(), 0o600))
-	text := string(sandboxConfiguration(info))
+	text := string(info.Configuration())
 	text = strings.ReplaceAll(text, "  token: \"\"\n", "")
 	text += fmt.Sprintf("control: %q\n", filepath.Join(ts.MkAbs("."), "s"))
 	if more, err := os.ReadFile(ts.MkAbs("more.yaml")); err == nil {

@@ -42,7 +42,7 @@ func newRemoval(t testing.TB, plan string, names int) *removal {
 	info := world.Info()
 	info.CA = filepath.Join(r.dir, "ca.pem")
 	// Proving is not what is tested here, and the edge would be asked for each name.
-	text := string(sandboxConfiguration(info)) + fmt.Sprintf("verify: 0s\nstate: %q\ncontrol: %q\n", filepath.Join(r.dir, "state"), filepath.Join(r.dir, "s"))
+	text := string(info.Configuration()) + fmt.Sprintf("verify: 0s\nstate: %q\ncontrol: %q\n", filepath.Join(r.dir, "state"), filepath.Join(r.dir, "s"))
 	for path, content := range map[string]string{info.CA: string(world.PEM()), r.config(): text} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)

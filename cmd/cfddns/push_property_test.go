@@ -68,7 +68,7 @@ func pushedLoop(t *testing.T, world *sandbox.Sandbox) (pushing, *ddns.Loop) {
 	dir := t.TempDir()
 	info := world.Info()
 	info.CA = filepath.Join(dir, "ca.pem")
-	for file, content := range map[string][]byte{info.CA: world.PEM(), filepath.Join(dir, "c.yaml"): append(sandboxConfiguration(info), "probe: 0\nverify: 0s\n"...)} {
+	for file, content := range map[string][]byte{info.CA: world.PEM(), filepath.Join(dir, "c.yaml"): append(info.Configuration(), "probe: 0\nverify: 0s\n"...)} {
 		if err := os.WriteFile(file, content, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -96,7 +96,7 @@ func (a *app) sandbox(ctx context.Context, f sandboxFlags) error {
 		}
 	}
 	if f.writeConfig != "" {
-		if err := writeOver(f.writeConfig, sandboxConfiguration(info), 0o600); err != nil {
+		if err := writeOver(f.writeConfig, info.Configuration(), 0o600); err != nil {
 			return exit(ddns.ExitUsage, fmt.Errorf("--write-config: %w", err))
 		}
 	}

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package lab
 
 import (
 	"bytes"
@@ -59,7 +59,7 @@ func newDarkLab(t *testing.T, c sandbox.Config) *lab {
 		t.Fatal("this runs in the namespaces of TestLab only")
 	}
 	mustRun(t, "ip link set lo up")
-	c.Token = scriptToken
+	c.Token = labToken
 	world, err := sandbox.Start(c)
 	must(t, err)
 	t.Cleanup(world.Close)
@@ -69,7 +69,7 @@ func newDarkLab(t *testing.T, c sandbox.Config) *lab {
 	roots := filepath.Join(t.TempDir(), "roots.pem")
 	must(t, os.WriteFile(roots, world.PEM(), 0o644))
 	l.env = []string{"HOME=" + l.dir, "PATH=" + os.Getenv("PATH"), "SSL_CERT_FILE=" + roots,
-		"CLOUDFLARE_API_TOKEN=" + scriptToken, "CFDDNS_RECORDS=" + labName}
+		"CLOUDFLARE_API_TOKEN=" + labToken, "CFDDNS_RECORDS=" + labName}
 	t.Cleanup(l.noToken)
 	return l
 }
@@ -79,7 +79,7 @@ func (l *lab) noToken() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, v := range l.said {
-		if strings.Contains(v.String(), scriptToken) {
+		if strings.Contains(v.String(), labToken) {
 			l.Errorf("a program printed the token: %s", v)
 		}
 	}
@@ -88,7 +88,7 @@ func (l *lab) noToken() {
 			return err
 		}
 		content, err := os.ReadFile(path)
-		if bytes.Contains(content, []byte(scriptToken)) {
+		if bytes.Contains(content, []byte(labToken)) {
 			l.Errorf("%s holds the token", path)
 		}
 		return err
@@ -140,8 +140,15 @@ func (l *lab) poke() {
 	l.run(0, "poke")
 }
 
+// standing is what `cfddns status` says of the daemon, as far as a scenario asks.
+type standing struct {
+	Rounds int          `json:"rounds"`
+	Proved int          `json:"proved"`
+	Round  *ddns.Report `json:"round"` // the last one; nil before the first has ended
+}
+
 // status is how the daemon stands.
-func (l *lab) status() (report StatusReport) {
+func (l *lab) status() (report standing) {
 	l.Helper()
 	p := l.start("status", "--output", "json")
 	<-p.ended
@@ -208,7 +215,7 @@ func (l *lab) http(method, url string, body any, envelope bool) (result json.Raw
 	must(l.T, err)
 	request, err := http.NewRequest(method, url, bytes.NewReader(text))
 	must(l.T, err)
-	request.Header.Set("Authorization", "Bearer "+scriptToken)
+	request.Header.Set("Authorization", "Bearer "+labToken)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	must(l.T, err)

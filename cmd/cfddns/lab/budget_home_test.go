@@ -1,9 +1,10 @@
-package main
+package lab
 
 import (
 	"context"
 	"fmt"
-	"io"
+	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -86,7 +87,7 @@ func (h *budgetHome) configure(dir string) {
 			h.echoes, info.Echoes[i].Address = append(h.echoes, far), address
 		}
 	}
-	before, rest, _ := strings.Cut(string(sandboxConfiguration(info)), "records:\n")
+	before, rest, _ := strings.Cut(string(info.Configuration()), "records:\n")
 	_, after, _ := strings.Cut(rest, "ip:\n")
 	var records strings.Builder
 	for _, name := range h.names {
@@ -158,8 +159,8 @@ func (h *budgetHome) until(so func() bool) {
 }
 
 // command is the program with arguments, in this home, and what it says.
-func (h *budgetHome) command(args ...string) (*exec.Cmd, *lineBuffer) {
-	said := &lineBuffer{}
+func (h *budgetHome) command(args ...string) (*exec.Cmd, *voice) {
+	said := new(voice)
 	cmd := exec.CommandContext(h.b.Context(), h.binary, append(args, "--config", h.config)...)
 	cmd.Env = append([]string{"HOME=" + filepath.Dir(h.config)}, h.env...)
 	cmd.Stdout, cmd.Stderr = said, said
@@ -177,7 +178,7 @@ func (h *budgetHome) once(writes int) (written, whole time.Duration) {
 	}
 	at := h.written(writes)
 	if err := cmd.Wait(); err != nil {
-		h.b.Fatalf("cfddns once: %v\n%s", err, said.text())
+		h.b.Fatalf("cfddns once: %v\n%s", err, said.String())
 	}
 	return at.Sub(began), time.Since(began)
 }
@@ -186,8 +187,7 @@ func (h *budgetHome) once(writes int) (written, whole time.Duration) {
 type budgetDaemon struct {
 	home *budgetHome
 	cmd  *exec.Cmd
-	said *lineBuffer // its log
-	app  *app        // to ask it
+	said *voice // its log
 }
 
 // run starts `cfddns run` and waits for its first round.
@@ -198,23 +198,37 @@ func (h *budgetHome) run() *budgetDaemon {
 	if err := d.cmd.Start(); err != nil {
 		h.b.Fatal(err)
 	}
-	d.app = &app{stdout: io.Discard, stderr: io.Discard, clock: time.Now, output: "text", configFile: h.config}
 	h.until(func() bool { return d.rounds() >= 1 })
 	return d
 }
 
 // rounds is how many rounds have ended, by the daemon's log: to ask it would
 // cost the memory that is measured.
-func (d *budgetDaemon) rounds() int { return strings.Count(d.said.text(), " trigger=") }
+func (d *budgetDaemon) rounds() int { return strings.Count(d.said.String(), " trigger=") }
 
 // poke asks for a round now.
 func (d *budgetDaemon) poke() {
 	d.home.b.Helper()
 	ctx, cancel := context.WithTimeout(d.home.b.Context(), 10*time.Second)
 	defer cancel()
-	var done map[string]bool
-	if err := d.app.ask(ctx, "POST", "/poke", &done); err != nil {
+	// Not by the program: starting it would take longer than what is measured.
+	socket := filepath.Join(filepath.Dir(d.home.config), "control.sock")
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var dialer net.Dialer
+		return dialer.DialContext(ctx, "unix", socket)
+	}}}
+	defer client.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://cfddns/poke", nil)
+	if err != nil {
 		d.home.b.Fatal(err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		d.home.b.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		d.home.b.Fatalf("a poke was answered %s", response.Status)
 	}
 }
 
@@ -235,7 +249,7 @@ func (d *budgetDaemon) end() time.Duration {
 		d.home.b.Fatal(err)
 	}
 	if err := d.cmd.Wait(); err != nil {
-		d.home.b.Fatalf("cfddns run: %v\n%s", err, d.said.text())
+		d.home.b.Fatalf("cfddns run: %v\n%s", err, d.said.String())
 	}
 	return time.Since(began)
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package lab
 
 import (
 	"errors"
@@ -19,13 +19,19 @@ import (
 // default configuration, on the real host names of the services it talks to.
 // Each scenario lives in namespaces of its own: a network that is empty but
 // for loopback, and its own /etc/hosts and /etc/resolv.conf. In there a
-// sandbox is the internet, and a gateway (lab_gateway_test.go) stands on the
+// sandbox is the internet, and a gateway (gateway_test.go) stands on the
 // real names and leads to it. Nothing of it outlives the scenario, and no root
 // is needed where unprivileged user namespaces are allowed.
 
 // labProgram is the variable that tells a test process inside the namespaces
 // where the program is; outside it is not set.
 const labProgram = "CFDDNS_TEST_LAB"
+
+// programPackage is the program's.
+const programPackage = "github.com/cfddns/cfddns/cmd/cfddns"
+
+// labToken is the token of every program here; no output may ever show it.
+const labToken = "cfut_thisTokenMustShowInNoOutputAtAll0123456789"
 
 // A scenario is one test inside namespaces of its own.
 type scenario struct {
@@ -106,12 +112,21 @@ func buildProgram(t *testing.T) string {
 		}
 	}
 	program := filepath.Join(t.TempDir(), "cfddns")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", program, ".")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", program, programPackage)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, output)
 	}
 	return program
+}
+
+// without ends a test that lacks something of the machine it runs on.
+func without(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
 }
 
 // labEnd is how a scenario ended.

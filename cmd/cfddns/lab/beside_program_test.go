@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package lab
 
 import (
 	"fmt"
@@ -70,7 +70,7 @@ func (h *besideHouse) cfddns() *besideProgram {
 		text += besidePush
 	}
 	h.write(config, text)
-	env := []string{"CFDDNS_STATE=" + filepath.Join(h.dir, "state"), "CFDDNS_CONFIG=" + config, "CLOUDFLARE_API_TOKEN=" + scriptToken}
+	env := []string{"CFDDNS_STATE=" + filepath.Join(h.dir, "state"), "CFDDNS_CONFIG=" + config, "CLOUDFLARE_API_TOKEN=" + labToken}
 	poke := func(h *besideHouse, _ *besideProgram) error {
 		poke := h.home.inside(h.run.Binary, "poke")
 		poke.Env = append(h.env, env...)
@@ -95,7 +95,7 @@ func (h *besideHouse) inadyn() *besideProgram {
 provider cloudflare.com {
 	checkip-server = checkip.amazonaws.com
 	username = example.com
-	password = `+scriptToken+`
+	password = `+labToken+`
 	hostname = `+labName+`
 	ttl = 1
 	proxied = false
@@ -130,7 +130,7 @@ ttl=1, \
 %slogin=token, \
 password=%s \
 %s
-`, daemon, filepath.Join(h.dir, "roots.pem"), least, scriptToken, labName))
+`, daemon, filepath.Join(h.dir, "roots.pem"), least, labToken, labName))
 	return &besideProgram{
 		args: []string{"ddclient", "-foreground", "-file", config, "-cache", filepath.Join(h.dir, "ddclient.cache"), "-pid", filepath.Join(h.dir, "ddclient.pid")},
 		hook: func(_ *besideHouse, p *besideProgram) error { return p.cmd.Process.Signal(syscall.SIGHUP) }, // ends its sleep

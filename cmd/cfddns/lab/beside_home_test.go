@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package lab
 
 import (
 	"encoding/json"
@@ -111,7 +111,7 @@ func newBesideHome(b *testing.B, r besideRun) *besideHouse {
 		}
 	}
 	h.home, h.router = newMachine(b), newMachine(b)
-	config := sandbox.Config{Token: scriptToken, IPv4: besideAddress(false, 0), Zones: []sandbox.SeedZone{besideZone(r.IPv6, h.address().String())}}
+	config := sandbox.Config{Token: labToken, IPv4: besideAddress(false, 0), Zones: []sandbox.SeedZone{besideZone(r.IPv6, h.address().String())}}
 	if r.IPv6 {
 		config.IPv6 = h.address()
 	}

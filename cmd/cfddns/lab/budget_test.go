@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"fmt"
@@ -19,7 +19,7 @@ import (
 // and prints a table. It asserts nothing: a busy machine is slow, and a row that
 // is over its budget says so.
 //
-//	go test -run '^$' -bench Budget ./cmd/cfddns
+//	go test -run '^$' -bench Budget ./cmd/cfddns/lab
 func BenchmarkBudget(b *testing.B) {
 	if runtime.GOOS != "linux" {
 		b.Skip("memory is read from /proc/PID/status: Linux only")
@@ -93,7 +93,7 @@ func (t *budgetTable) build(b *testing.B) string {
 // compile builds the program, stripped, and returns its size in bytes.
 func compile(b *testing.B, binary string, flags ...string) int64 {
 	args := append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", binary}, flags...)
-	cmd := exec.CommandContext(b.Context(), "go", append(args, ".")...)
+	cmd := exec.CommandContext(b.Context(), "go", append(args, programPackage)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, said)

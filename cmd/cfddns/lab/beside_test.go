@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package lab
 
 import (
 	"encoding/json"
@@ -103,7 +103,7 @@ type besideResult struct {
 // its own, and a sandbox is its internet (beside_home_test.go). All of them run
 // at the same time. It asserts nothing.
 //
-//	BESIDE=1h REPORT=../.. go test -run '^$' -bench Beside -timeout 3h ./cmd/cfddns
+//	BESIDE=1h REPORT=../../.. go test -run '^$' -bench Beside -timeout 3h ./cmd/cfddns/lab
 func BenchmarkBeside(b *testing.B) {
 	if inside := os.Getenv(besideHome); inside != "" {
 		var r besideRun

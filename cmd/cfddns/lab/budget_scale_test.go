@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ import (
 // `cfddns once` from all names wrong to all right, and a daemon whose home
 // moves. All zones are on the Free plan, and Cloudflare's limit of calls holds.
 //
-//	go test -run '^$' -bench Scale ./cmd/cfddns
+//	go test -run '^$' -bench Scale ./cmd/cfddns/lab
 func BenchmarkScale(b *testing.B) {
 	if runtime.GOOS != "linux" {
 		b.Skip("memory is read from /proc/PID/status: Linux only")
@@ -94,7 +94,7 @@ func (h *budgetHome) scaleOnce(writes int) (c scaleCost) {
 	}
 	c.written = h.written(writes).Sub(began)
 	if err := cmd.Wait(); err != nil {
-		h.b.Fatalf("cfddns once: %v\n%s", err, said.text())
+		h.b.Fatalf("cfddns once: %v\n%s", err, said.String())
 	}
 	c.whole, c.cpu = time.Since(began), cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()
 	if used, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
@@ -125,7 +125,7 @@ func (d *budgetDaemon) scaleRound(happens func(), writes int) (c scaleCost) {
 
 // refusedIn counts the calls that Cloudflare refused for being too many, by what
 // the program said.
-func refusedIn(said *lineBuffer) int { return strings.Count(said.text(), "HTTP 429") }
+func refusedIn(said *voice) int { return strings.Count(said.String(), "HTTP 429") }
 
 // cpu is the processor time that the daemon has used. Linux counts it in
 // hundredths of a second.

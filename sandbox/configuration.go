@@ -1,4 +1,4 @@
-package main
+package sandbox
 
 import (
 	"fmt"
@@ -6,16 +6,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/cfddns/cfddns/sandbox"
 )
 
-// sandboxOperators are whom the written configuration asks: the default roster.
-var sandboxOperators = []string{"cloudflare", "amazon", "google", "akamai", "identme"}
+// defaultRoster are whom the written configuration asks: the default roster.
+var defaultRoster = []string{"cloudflare", "amazon", "google", "akamai", "identme"}
 
-// sandboxConfiguration is a cfddns configuration that uses a sandbox. It names
+// Configuration is a cfddns configuration that uses this sandbox. It names
 // addresses where an ordinary one names hosts, and is the same otherwise.
-func sandboxConfiguration(info sandbox.Info) []byte {
+func (info Info) Configuration() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# written by cfddns sandbox; good while it runs\ncloudflare:\n  token: %q\n  api: %q\n  nameservers: [%q]\n  edge: %q\ntls_roots: %q\nresolver: [%q]\n",
 		info.Token, info.API, info.DNS, hostPort(info.Edge), info.CA, info.Resolver)
@@ -24,7 +22,7 @@ func sandboxConfiguration(info sandbox.Info) []byte {
 		fmt.Fprintf(&b, "  - name: home.%s\n", z.Name)
 	}
 	b.WriteString("ip:\n  sources:\n")
-	for _, e := range sandboxSources(info) {
+	for _, e := range info.roster() {
 		switch e.Kind {
 		case "stun":
 			fmt.Fprintf(&b, "    - {stun: %q, operator: %s}\n", e.Address, e.Operator)
@@ -35,10 +33,10 @@ func sandboxConfiguration(info sandbox.Info) []byte {
 	return []byte(b.String())
 }
 
-// sandboxSources are one IPv4 echo of each operator of the default roster.
-func sandboxSources(info sandbox.Info) (sources []sandbox.EchoInfo) {
-	for _, operator := range sandboxOperators {
-		i := slices.IndexFunc(info.Echoes, func(e sandbox.EchoInfo) bool {
+// roster is one IPv4 echo of each operator of the default roster.
+func (info Info) roster() (sources []EchoInfo) {
+	for _, operator := range defaultRoster {
+		i := slices.IndexFunc(info.Echoes, func(e EchoInfo) bool {
 			return e.Operator == operator && e.Name == operator && e.Kind != "dns"
 		})
 		if i >= 0 {

@@ -1,0 +1,8 @@
+// Package lab runs the program whole, as people run it, and holds no code but
+// its tests. What a package promises is tested beside it; what only the whole
+// can promise is tested here: in networks of its own that are made of real
+// namespaces, with real servers, and with a sandbox as the internet.
+//
+// TestLab is the program on its defaults, one scenario at a time. The Budget,
+// Scale and Beside benchmarks measure it, the last one beside what Debian has.
+package lab
