@@ -1,0 +1,369 @@
+//go:build linux
+
+package lab
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A booted system is a real systemd, started by systemd-nspawn on an overlay
+// of this machine's own tree: nothing is downloaded, and nothing of this
+// machine is written to. It lives in a lab's namespaces, so that the sandbox is
+// its internet, and it ends with them, however the test ends.
+
+// bootTools are what a boot needs of the machine.
+func bootTools() []string { return []string{"systemd-nspawn", "nsenter", "ip"} }
+
+// booting runs a test as root in namespaces of its own, in which systems can be
+// booted. It is the whole of the test's body; tests run side by side.
+func booting(t *testing.T, program string, run func(t *testing.T)) {
+	t.Helper()
+	if os.Getenv(labProgram) != "" {
+		enterBootRoom(t)
+		run(t)
+		return
+	}
+	if testing.Short() {
+		t.Skip("it boots a system")
+	}
+	if os.Geteuid() != 0 {
+		without(t, "a system is booted by root only")
+	}
+	for _, tool := range bootTools() {
+		if _, err := exec.LookPath(tool); err != nil {
+			without(t, "%s is not installed: %v", tool, err)
+		}
+	}
+	groups := newCgroups(t)
+	ended := make(chan labEnd, 1)
+	go func() { ended <- bootInside(program, t.Name(), groups) }() // awaited below
+	t.Parallel()
+	end := <-ended
+	if end.err == nil && strings.Contains(end.output, "--- PASS: "+t.Name()+" ") {
+		t.Logf("took %s\n%s", end.took.Round(time.Millisecond), end.output)
+		return
+	}
+	end.judge(t)
+}
+
+// labCgroups is the variable that names the control groups of a boot.
+const labCgroups = "CFDDNS_TEST_CGROUPS"
+
+// bootInside runs this test binary again, as the root of new namespaces, for
+// one test. The namespace of processes makes all of them end with it.
+func bootInside(program, name string, groups []string) labEnd {
+	var pattern []string
+	for part := range strings.SplitSeq(name, "/") {
+		pattern = append(pattern, "^"+regexp.QuoteMeta(part)+"$")
+	}
+	again := exec.Command(os.Args[0], "-test.run="+strings.Join(pattern, "/"), "-test.v", "-test.count=1", "-test.timeout=15m")
+	again.Env = append(os.Environ(), labProgram+"="+program, labCgroups+"="+strings.Join(groups, ":"))
+	again.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:   syscall.CLONE_NEWNET | syscall.CLONE_NEWPID,
+		Unshareflags: syscall.CLONE_NEWNS, // what is mounted inside is not seen outside
+		Pdeathsig:    syscall.SIGKILL,
+	}
+	began := time.Now()
+	output, err := again.CombinedOutput()
+	return labEnd{output: string(output), took: time.Since(began), err: err}
+}
+
+// newCgroups makes a control group for a boot in each hierarchy, by the same
+// name: a systemd takes the group that it is started in for its own, and two
+// would meet there.
+func newCgroups(t *testing.T) (groups []string) {
+	t.Helper()
+	name := fmt.Sprintf("cfddns-boot-%d-%s", os.Getpid(), strings.Map(plain, t.Name()))
+	for _, parent := range ownCgroups(t) {
+		group := filepath.Join(parent, name)
+		if err := os.Mkdir(group, 0o755); err != nil {
+			without(t, "no control group of its own: %v", err)
+		}
+		t.Cleanup(func() { removeCgroup(t, group) })
+		groups = append(groups, group)
+	}
+	return groups
+}
+
+// plain leaves of a name what a directory may be called.
+func plain(r rune) rune {
+	if r == '/' || r == ':' || r == '\\' {
+		return '_'
+	}
+	return r
+}
+
+// ownCgroups are the control groups that this process is in (cgroups(7)). A
+// new one of cpuset takes no process, and systemd makes none.
+func ownCgroups(t *testing.T) (groups []string) {
+	t.Helper()
+	table, err := os.ReadFile("/proc/self/cgroup")
+	must(t, err)
+	for line := range strings.Lines(string(table)) {
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		hierarchy := strings.TrimPrefix(parts[1], "name=")
+		roots := []string{hierarchy}
+		if hierarchy == "" { // version 2, beside the others or alone
+			roots = []string{"unified", ""}
+		}
+		for _, root := range roots {
+			group := filepath.Join("/sys/fs/cgroup", root, parts[2])
+			if _, err := os.Stat(filepath.Join(group, "cgroup.procs")); err == nil && hierarchy != "cpuset" {
+				groups = append(groups, group)
+				break
+			}
+		}
+	}
+	return groups
+}
+
+// removeCgroup removes a group and all below it. What ran in there is dead, but
+// the kernel may take a moment to notice.
+func removeCgroup(t *testing.T, group string) {
+	var err error
+	for patience := time.Now().Add(5 * time.Second); time.Now().Before(patience); <-time.After(20 * time.Millisecond) {
+		_ = exec.Command("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").Run()
+		if _, err = os.Stat(group); errors.Is(err, os.ErrNotExist) {
+			return
+		}
+	}
+	t.Errorf("the control group %s is still there", group)
+}
+
+// enterBootRoom makes the namespaces fit for a boot.
+func enterBootRoom(t *testing.T) {
+	t.Helper()
+	for group := range strings.SplitSeq(os.Getenv(labCgroups), ":") {
+		must(t, os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte("0"), 0o644)) // 0 is whoever writes
+	}
+	must(t, syscall.Mount("proc", "/proc", "proc", 0, ""))
+	must(t, syscall.Mount("run", "/run", "tmpfs", 0, "mode=755")) // nspawn leaves things there
+}
+
+// A tree is the root directory of a system that is not booted yet.
+type tree struct {
+	t    *testing.T
+	root string
+}
+
+// write lays a file into the tree.
+func (r tree) write(path, content string, mode os.FileMode) {
+	r.t.Helper()
+	at := filepath.Join(r.root, path)
+	must(r.t, os.MkdirAll(filepath.Dir(at), 0o755))
+	must(r.t, os.RemoveAll(at)) // it may be a link that leads elsewhere
+	must(r.t, os.WriteFile(at, []byte(content), mode))
+	must(r.t, os.Chmod(at, mode)) // whatever the umask
+}
+
+// copy lays a file of this machine into the tree.
+func (r tree) copy(from, to string, mode os.FileMode) {
+	r.t.Helper()
+	content, err := os.ReadFile(from)
+	must(r.t, err)
+	r.write(to, string(content), mode)
+}
+
+// newTree makes a tree: this machine's, in memory, without the services that
+// would start by themselves, and with the lab's names and authority.
+func (l *lab) newTree() tree {
+	l.Helper()
+	memory, root := l.TempDir(), l.TempDir()
+	must(l.T, syscall.Mount("tree", memory, "tmpfs", 0, "mode=755"))
+	l.Cleanup(func() { must(l.T, syscall.Unmount(memory, syscall.MNT_DETACH)) })
+	upper, work := filepath.Join(memory, "upper"), filepath.Join(memory, "work")
+	must(l.T, errors.Join(os.Mkdir(upper, 0o755), os.Mkdir(work, 0o755)))
+	if err := syscall.Mount("tree", root, "overlay", 0, "lowerdir=/,upperdir="+upper+",workdir="+work); err != nil {
+		without(l.T, "no overlay of this machine's tree: %v", err)
+	}
+	l.Cleanup(func() { must(l.T, syscall.Unmount(root, syscall.MNT_DETACH)) })
+	r := tree{l.T, root}
+	r.quieten()
+	r.write("/etc/ssl/certs/ca-certificates.crt", string(l.world.PEM()), 0o644)
+	return r
+}
+
+// quieten takes away what this machine would start.
+func (r tree) quieten() {
+	r.t.Helper()
+	for _, pattern := range []string{"etc/systemd/system/*.wants", "etc/systemd/system/*.requires", "etc/systemd/system/cfddns*", "etc/cfddns", "var/lib/cfddns", "var/lib/private/cfddns"} {
+		found, err := filepath.Glob(filepath.Join(r.root, pattern))
+		must(r.t, err)
+		for _, path := range found {
+			must(r.t, os.RemoveAll(path))
+		}
+	}
+	// These would write to the kernel that all systems here share, or need hardware.
+	for _, unit := range []string{"systemd-sysctl", "systemd-udevd", "systemd-udev-trigger", "systemd-modules-load", "systemd-binfmt",
+		"systemd-timesyncd", "systemd-networkd", "systemd-resolved", "nftables", "postgresql", "getty@tty1", "console-getty", "systemd-firstboot"} {
+		at := filepath.Join(r.root, "etc/systemd/system", unit+".service")
+		must(r.t, os.RemoveAll(at))
+		must(r.t, os.Symlink("/dev/null", at))
+	}
+	r.write("/etc/machine-id", "cfdd0000000000000000000000000001\n", 0o444) // not the first boot: no presets
+	r.write("/etc/fstab", "", 0o644)
+	r.write("/etc/hosts", "", 0o644)
+	r.write("/etc/resolv.conf", "", 0o644)
+}
+
+// system is a booted system.
+type system struct {
+	l       *lab
+	root    string // its tree, as seen from here
+	nspawn  *exec.Cmd
+	console *voice
+	ended   chan struct{}
+	leader  int // its first process
+}
+
+// bootPatience is how long a boot may take on a machine that is busy. Alone it takes two seconds.
+const bootPatience = time.Minute
+
+// boot boots a tree, and waits until the system has nothing left to start.
+func (l *lab) boot(r tree) *system {
+	l.Helper()
+	s := &system{l: l, root: r.root, console: new(voice), ended: make(chan struct{})}
+	s.nspawn = exec.Command("systemd-nspawn", "--quiet", "--boot", "--directory="+r.root, "--machine=home", "--register=no", "--keep-unit", "--console=passive",
+		fmt.Sprintf("--network-namespace-path=/proc/%d/ns/net", os.Getpid()), "--resolv-conf=off", "--timezone=off", "--link-journal=no",
+		"--bind="+l.gate.hosts+":/etc/hosts", "--bind="+l.gate.conf+":/etc/resolv.conf")
+	s.nspawn.Stdout, s.nspawn.Stderr = s.console, s.console
+	must(l.T, s.nspawn.Start())
+	go func() { // ends with the system, which the cleanup below waits for
+		defer close(s.ended)
+		_ = s.nspawn.Wait()
+	}()
+	l.Cleanup(s.cutPower)
+	l.within(bootPatience, "the system has booted", func() bool {
+		select {
+		case <-s.ended:
+			l.Fatalf("the system ended while it booted:\n%s", s.console)
+		default:
+		}
+		s.leader = childOf(s.nspawn.Process.Pid)
+		state, _ := s.try("systemctl", "is-system-running")
+		return s.leader != 0 && (state == "running" || state == "degraded")
+	})
+	return s
+}
+
+// childOf is a process's youngest child; 0 if there is none.
+func childOf(pid int) int {
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid)) // proc(5); it may have ended
+	words := strings.Fields(string(children))
+	if len(words) == 0 {
+		return 0
+	}
+	child, _ := strconv.Atoi(words[len(words)-1])
+	return child
+}
+
+// cutPower ends the system at once. What its journal says must not hold the token.
+func (s *system) cutPower() {
+	journal, code := s.try("journalctl", "--no-pager", "--output=short-monotonic", "--unit=cfddns*")
+	if code == 0 && strings.Contains(journal, labToken) {
+		s.l.Errorf("the journal holds the token:\n%s", journal)
+	}
+	if s.l.Failed() {
+		s.l.Logf("the journal of cfddns:\n%s", journal)
+	}
+	if s.leader != 0 {
+		_ = syscall.Kill(s.leader, syscall.SIGKILL) // it may have ended
+	}
+	_ = s.nspawn.Process.Kill()
+	<-s.ended
+}
+
+// powerOff shuts the system down as a person does, and waits for that.
+func (s *system) powerOff() {
+	s.l.Helper()
+	s.run("systemctl", "--no-block", "poweroff")
+	select {
+	case <-s.ended:
+	case <-time.After(bootPatience):
+		s.l.Fatalf("the system does not shut down:\n%s", s.console)
+	}
+}
+
+// inside is a command that runs in the system, as its root.
+func (s *system) inside(words ...string) *exec.Cmd {
+	cmd := exec.Command("nsenter", append([]string{fmt.Sprintf("--target=%d", s.leader), "--all", "--"}, words...)...)
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER="}
+	return cmd
+}
+
+// try runs a command in the system, and returns what it printed and its exit code.
+func (s *system) try(words ...string) (output string, code int) {
+	printed, err := s.inside(words...).CombinedOutput()
+	if ended, coded := errors.AsType[*exec.ExitError](err); coded {
+		code = ended.ExitCode()
+	} else if err != nil {
+		code = -1
+	}
+	return strings.TrimSpace(string(printed)), code
+}
+
+// run runs a command in the system, and fails if it ends with another code than 0.
+func (s *system) run(words ...string) string {
+	s.l.Helper()
+	output, code := s.try(words...)
+	if code != 0 {
+		s.l.Fatalf("%s ended with %d:\n%s", strings.Join(words, " "), code, output)
+	}
+	return output
+}
+
+// script runs a shell script in the system, with something to read.
+func (s *system) script(text, stdin string) string {
+	s.l.Helper()
+	cmd := s.inside("bash", "-euo", "pipefail", "-c", text)
+	cmd.Stdin = bytes.NewReader([]byte(stdin))
+	output, err := cmd.CombinedOutput()
+	if err != nil {
+		s.l.Fatalf("%v:\n%s\nit said:\n%s", err, text, output)
+	}
+	return strings.TrimSpace(string(output))
+}
+
+// write lays a file into the running system.
+func (s *system) write(path, content string, mode os.FileMode) {
+	s.l.Helper()
+	s.script(fmt.Sprintf("mkdir -p %q; install -m %o /dev/stdin %q", filepath.Dir(path), mode, path), content)
+}
+
+// show is a property of a unit.
+func (s *system) show(unit, property string) string {
+	s.l.Helper()
+	return s.run("systemctl", "show", "--value", "--property="+property, unit)
+}
+
+// journal is what a unit and its manager have said.
+func (s *system) journal(unit string) string {
+	s.l.Helper()
+	return s.run("journalctl", "--no-pager", "--output=cat", "--unit="+unit)
+}
+
+// waits until a property of a unit holds something.
+func (s *system) waits(unit, property, value string) time.Duration {
+	s.l.Helper()
+	return s.l.within(30*time.Second, unit+": "+property+" is "+value, func() bool { return s.show(unit, property) == value })
+}
+
+// bootProgram is the program that the systems run: built outside, named inside.
+func bootProgram(t *testing.T) string {
+	t.Helper()
+	if inside := os.Getenv(labProgram); inside != "" {
+		return inside
+	}
+	return buildProgram(t)
+}
