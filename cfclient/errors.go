@@ -198,7 +198,7 @@ func (c *Client) sort(q question, status int, wait time.Duration, err error) *dd
 func replaceThere(source string) string {
 	switch {
 	case strings.Contains(source, "credential"):
-		return "write the new one into the file that the service's LoadCredential= names, and restart the service"
+		return "replace /etc/cfddns/token (or what the service's LoadCredential= names), then: systemctl restart cfddns"
 	case strings.HasPrefix(source, "CLOUDFLARE_API_TOKEN") && !strings.HasSuffix(source, "FILE"):
 		return "set the new one there, and restart"
 	default:

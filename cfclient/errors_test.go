@@ -273,7 +273,7 @@ func TestTheHintOfARefusedTokenSaysWhereItCameFrom(t *testing.T) {
 	for source, want := range map[string]string{
 		"CLOUDFLARE_API_TOKEN":            "it came from CLOUDFLARE_API_TOKEN: set the new one there, and restart",
 		"/etc/cfddns/token":               "write the new one there, and reload",
-		"the credential cloudflare-token": "LoadCredential=",
+		"the credential cloudflare-token": "replace /etc/cfddns/token (or what the service's LoadCredential= names), then: systemctl restart cfddns",
 	} {
 		api := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, 401, `{"success":false,"errors":[{"code":1000,"message":"Invalid API Token"}],"messages":[],"result":null}`)

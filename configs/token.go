@@ -45,13 +45,18 @@ func Token(c Config, env []string) (ddns.Secret, string, []Warning, error) {
 		source   string
 		warnings []Warning
 	)
-	for _, p := range places(c, environment(env)) {
+	vars := environment(env)
+	handed := credential(vars)
+	for _, p := range places(c, handed, vars) {
 		found, warning, err := p.read()
 		switch {
 		case token.IsZero() && err != nil:
-			return ddns.Secret{}, p.name, nil, fmt.Errorf("%s: %w", p.name, err)
+			return ddns.Secret{}, p.name, nil, handed.explain(fmt.Errorf("%s: %w", p.name, err))
 		case token.IsZero():
 			token, source = found, p.name
+			if p.value == handed.path {
+				warnings = append(warnings, handed.outdated(unitTokens())...)
+			}
 			if warning != "" {
 				warnings = append(warnings, warning)
 			}
@@ -61,7 +66,7 @@ func Token(c Config, env []string) (ddns.Secret, string, []Warning, error) {
 		}
 	}
 	if token.IsZero() {
-		return ddns.Secret{}, "", nil, ErrNoToken
+		return ddns.Secret{}, "", nil, handed.explain(ErrNoToken)
 	}
 	return token, source, warnings, nil
 }
@@ -74,17 +79,13 @@ func Fingerprint(token ddns.Secret) string {
 }
 
 // places returns those that are used.
-func places(c Config, vars map[string]string) []place {
+func places(c Config, handed handedOver, vars map[string]string) []place {
 	all := []place{
 		{name: "CLOUDFLARE_API_TOKEN", value: vars["CLOUDFLARE_API_TOKEN"]},
 		{name: "CLOUDFLARE_API_TOKEN_FILE", file: true, value: vars["CLOUDFLARE_API_TOKEN_FILE"]},
 	}
-	if dir := vars["CREDENTIALS_DIRECTORY"]; dir != "" {
-		// The directory holds what the unit loads, which may be no token.
-		path := filepath.Join(dir, "cloudflare-token")
-		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-			all = append(all, place{name: "the credential cloudflare-token", file: true, value: path})
-		}
+	if !handed.blank {
+		all = append(all, place{name: "the credential " + tokenCredential, file: true, value: handed.path})
 	}
 	all = append(all,
 		place{name: keyOrVariable("cloudflare.token_file", vars), file: true, value: c.Cloudflare.TokenFile},

@@ -1,0 +1,54 @@
+package configs
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAnEmptyCredentialLeavesTheTokenToOthers(t *testing.T) {
+	dir := t.TempDir()
+	credentialFile(t, dir, "\n")
+	env := []string{"CREDENTIALS_DIRECTORY=" + dir}
+	_, _, _, err := Token(Default(), env)
+	if err == nil || !strings.Contains(err.Error(), "write it into /etc/cfddns/token, then: systemctl restart cfddns") {
+		t.Errorf("without any token: %v", err)
+	}
+	c := Default()
+	c.Cloudflare.TokenFile = filepath.Join(dir, "none")
+	if _, _, _, err = Token(c, env); err == nil || !strings.Contains(err.Error(), "cloudflare.token_file: ") || !strings.Contains(err.Error(), "systemctl restart") {
+		t.Errorf("with a token_file that is missing: %v", err)
+	}
+	token, source, warnings, err := Token(Default(), append(env, "CFDDNS_CLOUDFLARE_TOKEN=x", "CLOUDFLARE_API_TOKEN=elsewhere"))
+	if err != nil || token.Reveal() != "elsewhere" || source != "CLOUDFLARE_API_TOKEN" || len(warnings) > 0 {
+		t.Errorf("from %q, %v, %v", source, warnings, err)
+	}
+}
+
+func TestATokenFileThatIsNewerThanTheCredentialIsTold(t *testing.T) {
+	dir := t.TempDir()
+	credentialFile(t, dir, "old\n")
+	file := filepath.Join(dir, "token")
+	if err := os.WriteFile(file, []byte("new\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	handed := credential(map[string]string{"CREDENTIALS_DIRECTORY": dir})
+	for age, want := range map[time.Duration]int{-time.Minute: 0, time.Minute: 1} {
+		written := time.Now().Add(age)
+		if err := os.Chtimes(file, written, written); err != nil {
+			t.Fatal(err)
+		}
+		if warnings := handed.outdated([]string{filepath.Join(dir, "none"), file}); len(warnings) != want {
+			t.Errorf("written %s later: %v", age, warnings)
+		}
+	}
+}
+
+func credentialFile(t *testing.T, dir, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, tokenCredential), []byte(content), 0o400); err != nil {
+		t.Fatal(err)
+	}
+}
