@@ -16,7 +16,8 @@ import (
 )
 
 // routeTable is where Linux lists the IPv4 routes of its main table (proc_pid_net(5)).
-const routeTable = "/proc/net/route"
+// Under ProcSubset=pid (systemd.exec(5)) there is no /proc/net, which leads here.
+const routeTable = "/proc/self/net/route"
 
 // ErrNoGateway says that this machine has no default route over IPv4.
 var ErrNoGateway = errors.New("this machine has no default route for IPv4")
