@@ -39,11 +39,11 @@ type besideHouse struct {
 
 // machine is a network namespace, kept by a process that sleeps in it.
 type machine struct {
-	b   *testing.B
+	b   testing.TB
 	pid int
 }
 
-func newMachine(b *testing.B) machine {
+func newMachine(b testing.TB) machine {
 	b.Helper()
 	sleeper := exec.Command("sleep", "infinity")
 	sleeper.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -60,6 +61,11 @@ type gateway struct {
 	ipv6        bool
 	hosts, conf string // the files that this namespace has in the place of the system's
 	running     sync.WaitGroup
+	// at4 and at6 say where names stand: %d is the place in the list of services.
+	at4, at6 string
+	// seen is the internet as the machine with an address sees it; nil: whoever
+	// comes is the home.
+	seen func(visitor netip.Addr) ddns.World
 
 	mu    sync.Mutex             // guards the following
 	open  map[string][]io.Closer // what stands at a host: listeners and connections
@@ -70,7 +76,7 @@ type gateway struct {
 func newGateway(t *testing.T, world ddns.World, ipv6 bool) *gateway {
 	t.Helper()
 	g := &gateway{t: t, world: world, ipv6: ipv6, hosts: ownFile(t, "/etc/hosts"), conf: ownFile(t, "/etc/resolv.conf"),
-		open: map[string][]io.Closer{}, asked: map[string]int{}}
+		at4: "127.1.0.%d", at6: "fd00:1ab::%d", open: map[string][]io.Closer{}, asked: map[string]int{}}
 	t.Cleanup(func() {
 		for _, s := range services() {
 			g.stop(s.host)
@@ -90,7 +96,7 @@ func (g *gateway) start() {
 }
 
 // addresses are where a service stands: a literal at itself, a name at
-// addresses of loopback that follow from its place in the list.
+// addresses that follow from its place in the list.
 func (g *gateway) addresses(host string) []string {
 	if net.ParseIP(host) != nil {
 		return []string{host}
@@ -99,9 +105,9 @@ func (g *gateway) addresses(host string) []string {
 		if s.host != host {
 			continue
 		}
-		at := []string{fmt.Sprintf("127.1.0.%d", i+1)}
+		at := []string{fmt.Sprintf(g.at4, i+1)}
 		if g.ipv6 {
-			at = append(at, fmt.Sprintf("fd00:1ab::%d", i+1))
+			at = append(at, fmt.Sprintf(g.at6, i+1))
 		}
 		return at
 	}
@@ -197,11 +203,19 @@ func (g *gateway) visits(host string) int {
 	return g.asked[host]
 }
 
-// dial reaches the place of the world that a service stands for.
-func (g *gateway) dial(network, to string) (net.Conn, error) {
+// dial reaches the place of the world that a service stands for, for a visitor.
+func (g *gateway) dial(visitor net.Addr, network, to string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return g.world.Dial(ctx, network, to)
+	world := g.world
+	if g.seen != nil {
+		from, err := netip.ParseAddrPort(visitor.String())
+		if err != nil {
+			return nil, err
+		}
+		world = g.seen(from.Addr().Unmap())
+	}
+	return world.Dial(ctx, network, to)
 }
 
 // leadConns ends when the listener is closed.
@@ -215,7 +229,7 @@ func (g *gateway) leadConns(host string, listener net.Listener, network, to stri
 		g.keep(host, conn)
 		g.running.Go(func() {
 			defer conn.Close()
-			far, err := g.dial(network, to)
+			far, err := g.dial(conn.RemoteAddr(), network, to)
 			if err != nil {
 				return // nobody is there: the visitor is cut off
 			}
@@ -247,7 +261,7 @@ func (g *gateway) leadPackets(host string, packets net.PacketConn, network, to s
 		far, known := peers[from.String()]
 		if !known {
 			g.came(host)
-			if far, err = g.dial(network, to); err != nil {
+			if far, err = g.dial(from, network, to); err != nil {
 				continue
 			}
 			peers[from.String()] = far

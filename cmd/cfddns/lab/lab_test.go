@@ -53,6 +53,7 @@ func scenarios() []scenario {
 	for _, n := range notices() {
 		all = append(all, scenario{"a change is noticed: " + n.name, n.run})
 	}
+	all = append(all, boxScenarios()...)
 	return append(all, []scenario{
 		{"killed while it creates", killedCreating},
 		{"killed while it updates", killedUpdating},

@@ -45,8 +45,17 @@ type program struct {
 // start runs the program. It is killed at the end of the scenario, if it still runs.
 func (l *lab) start(args ...string) *program {
 	l.Helper()
-	p := &program{l: l, cmd: exec.Command(os.Getenv(labProgram), args...), stdout: new(voice), stderr: new(voice), ended: make(chan struct{})}
-	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = l.dir, l.env, p.stdout, p.stderr
+	cmd := exec.Command(os.Getenv(labProgram), args...)
+	cmd.Dir, cmd.Env = l.dir, l.env
+	return l.launch(cmd)
+}
+
+// launch is start for a command that leads to the program, such as one that
+// enters another network first.
+func (l *lab) launch(cmd *exec.Cmd) *program {
+	l.Helper()
+	p := &program{l: l, cmd: cmd, stdout: new(voice), stderr: new(voice), ended: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	l.mu.Lock()
 	l.said = append(l.said, p.stdout, p.stderr)
 	l.mu.Unlock()
@@ -66,7 +75,7 @@ func (l *lab) start(args ...string) *program {
 		_ = p.cmd.Process.Kill() // it may have ended
 		<-p.ended
 		if l.Failed() {
-			l.Logf("cfddns %s said:\n%s%s", strings.Join(args, " "), p.stdout, p.stderr)
+			l.Logf("%s said:\n%s%s", strings.Join(cmd.Args, " "), p.stdout, p.stderr)
 		}
 	})
 	return p
