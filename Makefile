@@ -79,6 +79,9 @@ fuzz:
 		done; \
 	done; rm -f fuzz.out
 
+# How exposed a unit of ours may be, in tenths, as systemd-analyze(1) counts it.
+EXPOSURE ?= 14
+
 # The unit files must be free of anything that systemd does not know. The
 # program it starts has to exist for that, so it is given an empty one.
 unit:
@@ -86,8 +89,14 @@ unit:
 	mkdir -p "$$tree/usr/bin" "$$tree/etc/systemd/system"; \
 	install -m 755 /dev/null "$$tree/usr/bin/cfddns"; \
 	install -m 755 /dev/null "$$tree/usr/bin/kill"; \
-	for unit in systemd/*.service systemd/hooks/*.service systemd/hooks/*.path; do \
+	for target in network network-online sysinit timers; do printf '[Unit]\n' >"$$tree/etc/systemd/system/$$target.target"; done; \
+	units=(systemd/*.service systemd/*.timer systemd/hooks/*.service systemd/hooks/*.path); \
+	install -m 644 "$${units[@]}" "$$tree/etc/systemd/system/"; \
+	for unit in "$${units[@]}"; do \
 		echo "systemd-analyze verify $$unit"; \
-		install -m 644 "$$unit" "$$tree/etc/systemd/system/"; \
 		systemd-analyze verify --recursive-errors=no --root="$$tree" "/etc/systemd/system/$${unit##*/}"; \
+	done; \
+	for unit in systemd/*.service; do \
+		echo "systemd-analyze security $$unit"; \
+		systemd-analyze security --offline=true --no-pager --threshold=$(EXPOSURE) "$$unit" | tail -1; \
 	done
