@@ -52,3 +52,16 @@ func credentialFile(t *testing.T, dir, content string) {
 		t.Fatal(err)
 	}
 }
+
+func TestAServiceThatMayNotReadItsConfigurationIsToldTheCommands(t *testing.T) {
+	const path = "/etc/cfddns/cfddns.yaml"
+	if said := toService(mayNotRead, path, nil); said != mayNotRead {
+		t.Errorf("to a person: %s", said)
+	}
+	said := toService(mayNotRead, path, []string{"INVOCATION_ID=1"})
+	for _, words := range []string{"chmod 755 /etc/cfddns;", "chmod 644 " + path, "systemctl restart cfddns"} {
+		if !strings.Contains(said, words) {
+			t.Errorf("to a service: %s", said)
+		}
+	}
+}

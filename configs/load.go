@@ -60,7 +60,7 @@ func Load(path string, env []string) (Config, []Warning, error) {
 	if path != "" {
 		var err error
 		if data, mode, err = readFile(path); err != nil {
-			return Config{}, nil, Problems{{File: path, Text: err.Error()}}
+			return Config{}, nil, Problems{{File: path, Text: toService(err.Error(), path, env)}}
 		}
 	}
 	return load(path, data, mode, env)
@@ -147,13 +147,26 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 	return data, info.Mode(), nil
 }
 
+// mayNotRead is said of a file that is another user's.
+const mayNotRead = "this user may not read it; change its owner or its mode"
+
+// toService says it for a service, whose user is made up at each start and can
+// own nothing. systemd names each start of a service (systemd.exec(5)).
+func toService(text, path string, env []string) string {
+	if text != mayNotRead || environment(env)["INVOCATION_ID"] == "" {
+		return text
+	}
+	return fmt.Sprintf("the service runs as a user of its own, who may not read it: chmod 755 %s; chmod 644 %s; systemctl restart cfddns (a token in it belongs in %s, mode 600)",
+		filepath.Dir(path), path, unitTokens()[0])
+}
+
 // unreadable says why a file cannot be read and what to do, without its path.
 func unreadable(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return wrong("there is no such file; write it, or name another")
 	case errors.Is(err, fs.ErrPermission):
-		return wrong("this user may not read it; change its owner or its mode")
+		return wrong(mayNotRead)
 	}
 	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathError.Err
