@@ -30,7 +30,8 @@ type Hint struct {
 }
 
 // Rounds that hints may start although nothing had changed. The sources that
-// are asked in them serve the whole world for nothing.
+// are asked in them serve the whole world for nothing. One giver has two
+// thirds of them: a router that lies for ever must not silence the probes.
 const (
 	idleBurst     = 6 // in idleBurstTime
 	idleBurstTime = 10 * time.Minute
@@ -43,7 +44,13 @@ const (
 // a person's wish, or a hook's, and are always followed.
 type courtesy struct {
 	said map[string]string // by giver: what he said in vain
-	idle []time.Time       // when rounds ended that hints had started in vain; the newest last
+	idle []vain            // the newest last
+}
+
+// vain is a round that hints had started although nothing had changed.
+type vain struct {
+	ended  time.Time
+	givers []string
 }
 
 // muted reports whether a hint is one that was in vain before.
@@ -52,18 +59,25 @@ func (c courtesy) muted(h Hint) bool {
 	return ok && said == h.Says
 }
 
-// wait is how long a hint has to wait for its round; zero means not at all. The
-// next scheduled round ends every wait.
-func (c courtesy) wait(now time.Time) (wait time.Duration) {
+// wait is how long the hint of a giver has to wait for its round; zero, or less,
+// means not at all. The next scheduled round ends every wait.
+func (c courtesy) wait(giver string, now time.Time) (wait time.Duration) {
+	his := slices.DeleteFunc(slices.Clone(c.idle), func(v vain) bool { return !slices.Contains(v.givers, giver) })
 	for _, limit := range []struct {
 		rounds int
 		within time.Duration
 	}{{idleBurst, idleBurstTime}, {idleHourly, time.Hour}} {
-		if n := len(c.idle); n >= limit.rounds {
-			wait = max(wait, c.idle[n-limit.rounds].Add(limit.within).Sub(now))
-		}
+		wait = max(wait, untilRoom(c.idle, limit.rounds, limit.within, now), untilRoom(his, limit.rounds*2/3, limit.within, now))
 	}
 	return wait
+}
+
+// untilRoom is how long it is until fewer than so many rounds are within a while.
+func untilRoom(idle []vain, rounds int, within time.Duration, now time.Time) time.Duration {
+	if n := len(idle); n >= rounds {
+		return idle[n-rounds].ended.Add(within).Sub(now)
+	}
+	return 0
 }
 
 // after notes how the round of some hints ended. A change takes back all that
@@ -79,13 +93,17 @@ func (c courtesy) after(hints []Hint, round Round, changed bool, now time.Time) 
 		return c
 	}
 	c.said = cloned(c.said)
+	v := vain{ended: now}
 	for _, h := range hints {
 		if round.allAgreed() || h.Trigger == ByProbe {
 			c.said[h.From] = h.Says
 		}
+		v.givers = append(v.givers, h.From)
 	}
-	c.idle = append(slices.Clone(c.idle), now)
-	c.idle = c.idle[max(0, len(c.idle)-idleHourly):]
+	if round.Trigger == ByEvent || round.Trigger == ByProbe { // no other was theirs
+		c.idle = append(slices.Clone(c.idle), v)
+		c.idle = c.idle[max(0, len(c.idle)-idleHourly):]
+	}
 	return c
 }
 

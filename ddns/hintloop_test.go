@@ -74,17 +74,21 @@ func TestHintsInVainAreFew(t *testing.T) {
 		h := newLittleHome()
 		loop, _ := h.live(t, h.every(20*time.Minute))
 		after(time.Second)
-		storm := func(d time.Duration) {
+		storm := func(d time.Duration, givers ...string) {
 			for i := range int(d / (5 * time.Second)) {
-				loop.Hear(t.Context(), hintOf("the kernel", fmt.Sprintf("word %d %s", i, time.Now())))
+				loop.Hear(t.Context(), hintOf(givers[i%len(givers)], fmt.Sprintf("word %d %s", i, time.Now())))
 				after(5 * time.Second)
 			}
 		}
-		storm(10*time.Minute - 10*time.Second)
+		storm(5*time.Minute-10*time.Second, "the kernel")
+		if n := h.rounds(ddns.ByEvent); n != 4 {
+			t.Errorf("%d rounds by the hints of one in ten minutes, want 4", n)
+		}
+		storm(5*time.Minute, "the kernel", "the router", "the push of router")
 		if n := h.rounds(ddns.ByEvent); n != 6 {
 			t.Errorf("%d rounds by hints in ten minutes, want 6", n)
 		}
-		storm(5 * time.Hour)
+		storm(5*time.Hour, "the kernel", "the router", "the push of router")
 		byHour := map[int]int{}
 		began := h.reported()[0].Started
 		for _, r := range h.reported() {

@@ -30,6 +30,7 @@ type turning struct {
 	wishes   []heard            // of those who wait for it
 	hints    []heard            // that no round has followed yet
 	followed []heard            // those of the round that runs
+	joined   []heard            // that came during it and may be answered by it
 	courtesy courtesy
 	probes   probes
 	roundDue time.Time // by the monotonic clock
@@ -55,30 +56,24 @@ type ended struct {
 // one turn before it is taken as set.
 const clockStep = 30 * time.Second
 
-// mostHints is how many hints are kept while none may be followed: only whether
-// there are any, and what they name, matters.
-const mostHints = 64
-
 func newTurning(s Settings, past Past, wall time.Time) *turning {
 	return &turning{settings: s, past: past, wanted: ByStart, done: make(chan ended, 1), probes: newProbes(),
 		timer: time.NewTimer(time.Hour), wall: wall, mono: time.Now()}
 }
 
 // hear takes in a hint. One that is no news is answered by the last round, as
-// is one that has to wait; what the round that runs was started for is part of it.
+// is one that has to wait. Whether one that comes during a round is news, the
+// round alone shows: the last one may be about to be wrong.
 func (t *turning) hear(h heard) {
 	switch {
 	case h.hint.From == "":
 		t.wanted, t.wishes = h.hint.Trigger, append(t.wishes, h)
 		return
-	case t.job == rounding && t.isFollowed(h.hint):
-		t.followed = append(t.followed, h)
+	case t.job == rounding && (t.isFollowed(h.hint) || t.courtesy.muted(h.hint)):
+		t.joined = keep(t.joined, h)
 		return
-	case t.last.ID == "" || !t.stale(h):
-		t.hints = append(t.hints, h)
-	case t.job == rounding:
-		t.followed = append(t.followed, h) // its end is better than the last one's
-		return
+	case t.job == rounding || t.last.ID == "" || !t.stale(h):
+		t.hints = keep(t.hints, h)
 	default:
 		h.reply(t.last)
 		return
@@ -87,26 +82,51 @@ func (t *turning) hear(h heard) {
 	t.arm()
 }
 
+// keep adds a hint to those that wait. Of what a giver says one after the other
+// the last word is enough, unless somebody waits for the answer.
+func keep(hints []heard, h heard) []heard {
+	at := slices.IndexFunc(hints, func(k heard) bool { return k.hint.From == h.hint.From && k.answer == nil })
+	if at < 0 || h.answer != nil {
+		return append(hints, h)
+	}
+	if before := hints[at].hint.Address; !before.IsValid() || !h.hint.Address.IsValid() || before.Is4() != h.hint.Address.Is4() {
+		h.hint.Address = netip.Addr{} // it is not all that there is to know
+	}
+	hints[at] = h
+	return hints
+}
+
 // putOff answers those whose hints have to wait for their round by the last one.
 func (t *turning) putOff(now time.Time) {
-	if t.job == rounding || t.courtesy.wait(now) <= 0 {
+	if t.job == rounding || t.patient(now) <= 0 {
 		return
 	}
-	for i, h := range t.hints {
+	waiting := t.hints
+	t.hints = nil
+	for _, h := range waiting {
 		h.reply(t.last)
-		t.hints[i].answer = nil
+		t.hints = keep(t.hints, heard{hint: h.hint})
 	}
+}
+
+// patient is how long it is until the first of the hints may be followed.
+func (t *turning) patient(now time.Time) time.Duration {
+	first := idleBurstTime + time.Hour // more than any has to wait
+	for _, h := range t.hints {
+		first = min(first, t.courtesy.wait(h.hint.From, now))
+	}
+	return first
 }
 
 // stale reports whether a hint is no news: it was in vain before, or names what
 // is agreed on already. Whoever waits for a round has one all the same in the
 // latter case, once: he shall see it.
 func (t *turning) stale(h heard) bool {
-	if len(t.hints) >= mostHints || t.courtesy.muted(h.hint) {
-		return true
-	}
-	return h.answer == nil && h.hint.Address.IsValid() && h.hint.Address == t.agreed(FamilyOf(h.hint.Address))
+	return t.courtesy.muted(h.hint) || h.answer == nil && t.isAgreed(h.hint.Address)
 }
+
+// isAgreed reports whether the last round agreed on an address.
+func (t *turning) isAgreed(a netip.Addr) bool { return a.IsValid() && a == t.agreed(FamilyOf(a)) }
 
 // isFollowed reports whether the round that runs was started for the address of a hint.
 func (t *turning) isFollowed(h Hint) bool {
@@ -130,10 +150,16 @@ func (h heard) reply(r Round) {
 
 // due is the round to start now; "" is none.
 func (t *turning) due() Trigger {
-	if t.wanted == "" && len(t.hints) > 0 && t.courtesy.wait(time.Now()) <= 0 {
-		return t.hints[0].hint.Trigger
+	if t.wanted != "" || len(t.hints) == 0 {
+		return t.wanted
 	}
-	return t.wanted
+	now := time.Now()
+	for _, h := range t.hints {
+		if t.courtesy.wait(h.hint.From, now) <= 0 {
+			return h.hint.Trigger
+		}
+	}
+	return ""
 }
 
 // takeUp starts the round that is wanted, with new settings if there are any.
@@ -189,7 +215,9 @@ func (t *turning) fire(ctx context.Context) {
 	}
 	switch {
 	case !now.Before(t.roundDue):
-		t.wanted = BySchedule
+		if t.wanted == "" { // who waits for a round has asked for more than the schedule does
+			t.wanted = BySchedule
+		}
 	case t.job != idle:
 	case t.unseen() && !now.Before(t.proofDue):
 		t.start(ctx, proving, func(patience context.Context) ended {
@@ -254,14 +282,25 @@ func (t *turning) listened(before Round, now time.Time) {
 	}
 	t.courtesy = t.courtesy.after(hints, t.last, t.last.news(before), now)
 	t.followed = nil
-	t.hints = slices.DeleteFunc(t.hints, func(h heard) bool {
-		if !t.stale(h) {
-			return false
-		}
-		h.reply(t.last)
-		return true
-	})
+	t.hints, t.joined = t.news(t.hints, t.stale), t.news(t.joined, func(h heard) bool { return t.stale(h) || t.isAgreed(h.hint.Address) })
+	for _, h := range t.joined { // it had voted before they came
+		t.hints = keep(t.hints, h)
+	}
+	t.joined = nil
 	t.probes.settle(t.last, t.settings.Runner.Probe, now)
+}
+
+// news returns those of some hints that are none of the stale ones, which the
+// last round answers.
+func (t *turning) news(hints []heard, stale func(heard) bool) (news []heard) {
+	for _, h := range hints {
+		if stale(h) {
+			h.reply(t.last)
+			continue
+		}
+		news = append(news, h)
+	}
+	return news
 }
 
 // news reports whether a round found that something had changed.
@@ -302,7 +341,7 @@ func (t *turning) arm() {
 	}
 	if len(t.hints) > 0 {
 		now := time.Now()
-		sooner(now.Add(t.courtesy.wait(now)))
+		sooner(now.Add(t.patient(now)))
 	}
 	if t.job == idle && t.unseen() {
 		sooner(t.proofDue)
