@@ -38,13 +38,23 @@ const (
 	idleHourly    = 12
 )
 
+// Rounds that somebody wishes for are always made, but a hook in a loop is no
+// reason to ask without a pause: after wishBurst of them in vain within
+// wishBurstTime the next begins wishPause after the last.
+const (
+	wishBurst     = 6
+	wishBurstTime = time.Minute
+	wishPause     = 5 * time.Second
+)
+
 // courtesy keeps hints from becoming a storm of questions. A giver whose hint
 // led to a round in which nothing had changed is mute until he says something
 // else, and there are only so many such rounds in a while. Poke and signal are
-// a person's wish, or a hook's, and are always followed.
+// a person's wish, or a hook's, and are always followed, many of them by one round.
 type courtesy struct {
-	said map[string]string // by giver: what he said in vain
-	idle []vain            // the newest last
+	said   map[string]string // by giver: what he said in vain
+	idle   []vain            // the newest last
+	wished []time.Time       // when rounds ended that were wished for in vain; the newest last
 }
 
 // vain is a round that hints had started although nothing had changed.
@@ -80,14 +90,30 @@ func untilRoom(idle []vain, rounds int, within time.Duration, now time.Time) tim
 	return 0
 }
 
+// pause is how long a round that is wished for has to wait; zero, or less, means
+// not at all.
+func (c courtesy) pause(now time.Time) time.Duration {
+	if n := len(c.wished); n >= wishBurst && now.Sub(c.wished[n-wishBurst]) < wishBurstTime {
+		return c.wished[n-1].Add(wishPause).Sub(now)
+	}
+	return 0
+}
+
+// wished reports whether a person or a hook asked for a round.
+func wished(t Trigger) bool { return t == ByPoke || t == BySignal }
+
 // after notes how the round of some hints ended. A change takes back all that
 // was held against anybody: what was in vain before it may be news after it.
 // Whether a hint was in vain is not known where the sources did not agree; but a
 // probe would ask for the same round again and again.
 func (c courtesy) after(hints []Hint, round Round, changed bool, now time.Time) courtesy {
 	if changed {
-		c.said = nil
+		c.said, c.wished = nil, nil
 		return c
+	}
+	if wished(round.Trigger) {
+		c.wished = append(slices.Clone(c.wished), now)
+		c.wished = c.wished[max(0, len(c.wished)-wishBurst):]
 	}
 	if len(hints) == 0 {
 		return c

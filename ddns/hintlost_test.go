@@ -2,6 +2,7 @@ package ddns_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -100,4 +101,60 @@ func TestALiarDoesNotSilenceTheOthers(t *testing.T) {
 			t.Errorf("the record holds %s 20 s after a change: a router that lies for ever silenced the probes", got)
 		}
 	})
+}
+
+// A hook in a loop is followed, and is no storm of questions.
+func TestPokesWithoutEndAreFollowedInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newLittleHome()
+		loop, _ := h.live(t, h.every(20*time.Minute))
+		after(time.Minute)
+		for range 6 * 60 * 5 {
+			loop.Wake(ddns.ByPoke)
+			after(200 * time.Millisecond)
+		}
+		if n := h.rounds(ddns.ByPoke); n < 60 || n > 90 {
+			t.Errorf("%d rounds in six minutes of pokes, want one in five seconds after the first few", n)
+		}
+		h.set(func(h *littleHome) { h.wan = homeB })
+		loop.Wake(ddns.BySignal)
+		after(6 * time.Second)
+		if got := h.content(); got != homeB.String() {
+			t.Errorf("the record holds %s: a poke after many was not followed", got)
+		}
+		h.set(func(h *littleHome) { h.wan = homeA })
+		loop.Wake(ddns.ByPoke)
+		after(time.Second)
+		if got := h.content(); got != homeA.String() {
+			t.Errorf("the record holds %s: after a change a poke is followed at once", got)
+		}
+		if err := loop.Reload(t.Context(), h.every(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		after(time.Second)
+		if r := h.last(); r.Trigger != ddns.BySignal {
+			t.Errorf("the last round came by %s: a reload waits for nothing", r.Trigger)
+		}
+	})
+}
+
+func TestWhoeverWishesInVainManyTimesIsToldInTheEnd(t *testing.T) {
+	for name, line := range map[string]error{"on a line that is well": nil, "while rounds follow each other anyway": errors.New("no route")} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newLittleHome()
+				h.line = line
+				loop, _ := h.live(t, h.every(20*time.Minute))
+				for range 30 {
+					began := time.Now()
+					if _, err := loop.WakeOut(t.Context(), ddns.ByPoke); err != nil {
+						t.Fatal(err)
+					}
+					if took := time.Since(began); took > 6*time.Second {
+						t.Errorf("a poke took %s", took)
+					}
+				}
+			})
+		})
+	}
 }

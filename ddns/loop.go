@@ -137,7 +137,7 @@ func (l *Loop) Run(ctx context.Context, s Settings, past Past) Past {
 			t.probes.end()
 			return t.past
 		case trigger := <-l.wake:
-			t.wanted = trigger
+			t.wish(trigger)
 		case h := <-l.hints:
 			t.hear(h)
 		case s := <-l.reload:

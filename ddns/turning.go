@@ -67,7 +67,8 @@ func newTurning(s Settings, past Past, wall time.Time) *turning {
 func (t *turning) hear(h heard) {
 	switch {
 	case h.hint.From == "":
-		t.wanted, t.wishes = h.hint.Trigger, append(t.wishes, h)
+		t.wishes = append(t.wishes, h)
+		t.wish(h.hint.Trigger)
 		return
 	case t.job == rounding && (t.isFollowed(h.hint) || t.courtesy.muted(h.hint)):
 		t.joined = keep(t.joined, h)
@@ -79,6 +80,12 @@ func (t *turning) hear(h heard) {
 		return
 	}
 	t.putOff(time.Now())
+	t.arm()
+}
+
+// wish asks for a round.
+func (t *turning) wish(trigger Trigger) {
+	t.wanted = trigger
 	t.arm()
 }
 
@@ -150,10 +157,11 @@ func (h heard) reply(r Round) {
 
 // due is the round to start now; "" is none.
 func (t *turning) due() Trigger {
-	if t.wanted != "" || len(t.hints) == 0 {
+	now := time.Now()
+	pauses := wished(t.wanted) && t.next == nil && now.Before(t.roundDue) && t.courtesy.pause(now) > 0
+	if t.wanted != "" && !pauses {
 		return t.wanted
 	}
-	now := time.Now()
 	for _, h := range t.hints {
 		if t.courtesy.wait(h.hint.From, now) <= 0 {
 			return h.hint.Trigger
@@ -339,9 +347,12 @@ func (t *turning) arm() {
 	if at, on := t.probes.next(t.settings.Runner.Probe); on {
 		sooner(at)
 	}
+	now := time.Now()
 	if len(t.hints) > 0 {
-		now := time.Now()
 		sooner(now.Add(t.patient(now)))
+	}
+	if wished(t.wanted) {
+		sooner(now.Add(t.courtesy.pause(now)))
 	}
 	if t.job == idle && t.unseen() {
 		sooner(t.proofDue)
