@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -29,8 +28,8 @@ func socketPaths(cfg configs.Config) []string {
 	if cfg.Control != "" {
 		return []string{cfg.Control}
 	}
-	if runtime.GOOS == "linux" {
-		return []string{fmt.Sprintf("@cfddns-%d", os.Getuid()), systemdSocket}
+	if own := abstractSocket(); own != "" {
+		return []string{own, systemdSocket}
 	}
 	return []string{filepath.Join(os.TempDir(), fmt.Sprintf("cfddns-%d.sock", os.Getuid()))}
 }
