@@ -33,7 +33,11 @@ func interfaceIndex(name string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("asking the kernel for routes: %w", os.NewSyscallError("netlink", err))
 	}
-	return parseDefaultRoute(routes)
+	index, err := parseDefaultRoute(routes)
+	if errors.Is(err, errNoRoute6) && os.Getenv("container") != "" { // https://systemd.io/CONTAINER_INTERFACE; our image says it to docker, which does not
+		err = fmt.Errorf("%w; it is a container: run it on the host's network (--network host), or give its bridge IPv6", err)
+	}
+	return index, err
 }
 
 // interfaceAddresses lists the addresses of an interface.

@@ -108,8 +108,10 @@ func remedy(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "free space there"
-	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
-		return "let the user that cfddns runs as write there"
+	case errors.Is(err, syscall.EROFS):
+		return "mount it so that it can be written, in a container as a volume"
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("let the user that cfddns runs as write there: chown %d, of a container's volume on the host", os.Getuid())
 	case errors.Is(err, syscall.EIO):
 		return "check the disk (dmesg says more)"
 	default:
