@@ -31,8 +31,8 @@ func newWideLab(t *testing.T, c sandbox.Config) *lab {
 	return l
 }
 
-// An uplink is a router with a line to the internet. It translates for all
-// behind it, and holds the address itself.
+// An uplink is a machine with a line to the internet, whose address it holds
+// itself, and the router of those behind it.
 type uplink struct {
 	*box
 	l       *lab
@@ -43,7 +43,7 @@ type uplink struct {
 // uplinkProvider is the provider's end of every line.
 const uplinkProvider = "45.64.0.1"
 
-// uplink lays a line to a new router.
+// uplink lays a line to a new machine.
 func (l *lab) uplink(name, address string) *uplink {
 	l.Helper()
 	u := &uplink{box: l.box(name, newMachine(l.T)), l: l, address: netip.MustParseAddr(address)}
@@ -55,17 +55,17 @@ func (l *lab) uplink(name, address string) *uplink {
 	u.do(fmt.Sprintf(`ip link set wan0 up
 		ip addr add %s/32 dev wan0
 		ip route add %s dev wan0
-		ip route add default via %[2]s
-		iptables -t nat -A POSTROUTING -o wan0 -j MASQUERADE`, address, uplinkProvider))
+		ip route add default via %[2]s`, address, uplinkProvider))
 	return u
 }
 
-// home puts a machine behind the router.
+// home puts a machine behind the router, which translates for it.
 func (u *uplink) home(name string) *box {
 	u.l.Helper()
 	b := u.l.box(name, newMachine(u.l.T))
 	u.lans++
-	u.do(fmt.Sprintf(`ip link add lan%d type veth peer name eth0 netns %d
+	u.do(fmt.Sprintf(`iptables -t nat -A POSTROUTING -o wan0 -s 192.168.%[1]d.0/24 -j MASQUERADE
+		ip link add lan%[1]d type veth peer name eth0 netns %[2]d
 		ip link set lan%[1]d up
 		ip addr add 192.168.%[1]d.1/24 dev lan%[1]d`, u.lans, b.pid))
 	b.do(fmt.Sprintf(`ip link set eth0 up

@@ -7,12 +7,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/cfddns/cfddns/ddns"
 	"github.com/cfddns/cfddns/sandbox"
 )
 
@@ -24,6 +22,7 @@ func boxScenarios() []scenario {
 	return []scenario{
 		{"two boxes, and the address moves again and again while they are killed", boxesKilled},
 		{"two boxes leave by lines of their own and contest the name", boxesContest},
+		{ownKernel + "a contest, hours of it", contestGrows},
 		{"two boxes follow a move without flapping", boxesFollow},
 		{"two boxes begin at once in an empty zone", boxesBegin},
 		{"a daemon and cron share a state directory", boxesShareState},
@@ -153,35 +152,6 @@ func boxesKilled(t *testing.T) {
 	if most := 3 * (moves + 1); writes > most {
 		t.Errorf("%d writes, want %d at most", writes, most)
 	}
-}
-
-// Each puts back once what it confirmed. Then one of them finds it moved again,
-// says who fights with what, and lets it be for an hour: a name that two homes
-// want is moved three times, not all day.
-func boxesContest(t *testing.T) {
-	l := newWideLab(t, oldRecord())
-	one, other := l.uplink("one", labLine), l.uplink("other", labLine2)
-	v := l.watch(labName)
-	turn := func(u *uplink, exit int, says string) {
-		l.Helper()
-		p := u.start("once")
-		if code, _ := p.wait(20 * time.Second); code != exit || !strings.Contains(p.stdout.String()+p.stderr.String(), says) {
-			t.Errorf("%s ended with %d, want %d and %q:\n%s%s", u.name, code, exit, says, p.stdout, p.stderr)
-		}
-	}
-	turn(one, 0, labOld+" → "+labLine)
-	turn(other, 0, labLine+" → "+labLine2)
-	turn(one, 0, "somebody moved it to "+labLine2+"; put back to "+labLine)
-	turn(other, 0, "somebody moved it to "+labLine+"; put back to "+labLine2)
-	for range 3 {
-		turn(one, ddns.ExitHeld, "contested: we say "+labLine+", somebody else moved it to "+labLine2+" again; left so until ")
-		turn(one, ddns.ExitHeld, "find the other updater that writes "+labName+" and stop it")
-		turn(other, 0, "")
-	}
-	if _, writes := l.calls(); writes != 4 {
-		t.Errorf("%d writes, want 4", writes)
-	}
-	v.end(labOld, labLine, labLine2, labLine, labLine2)
 }
 
 // What cron's round and the daemon's leave is whole whenever anybody looks.

@@ -36,8 +36,9 @@ type lab struct {
 	*testing.T
 	world *sandbox.Sandbox
 	gate  *gateway
-	dir   string   // HOME, and where the programs start
-	env   []string // of the programs
+	dir   string        // HOME, and where the programs start
+	env   []string      // of the programs
+	look  time.Duration // between two looks of within
 
 	mu   sync.Mutex // guards said
 	said []*voice   // all that programs printed
@@ -63,7 +64,7 @@ func newDarkLab(t *testing.T, c sandbox.Config) *lab {
 	world, err := sandbox.Start(c)
 	must(t, err)
 	t.Cleanup(world.Close)
-	l := &lab{T: t, world: world, dir: t.TempDir(), gate: newGateway(t, world.World(), c.IPv6.IsValid())}
+	l := &lab{T: t, world: world, look: 5 * time.Millisecond, dir: t.TempDir(), gate: newGateway(t, world.World(), c.IPv6.IsValid())}
 	l.gate.silence()
 	l.gate.resolve(false)
 	roots := filepath.Join(t.TempDir(), "roots.pem")
@@ -163,7 +164,7 @@ func (l *lab) proved() int { return l.status().Proved }
 func (l *lab) within(most time.Duration, what string, so func() bool) time.Duration {
 	l.Helper()
 	began := time.Now()
-	look := time.NewTicker(5 * time.Millisecond)
+	look := time.NewTicker(l.look)
 	defer look.Stop()
 	for range look.C {
 		switch took := time.Since(began); {

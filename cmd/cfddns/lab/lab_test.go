@@ -53,6 +53,7 @@ func scenarios() []scenario {
 	for _, n := range notices() {
 		all = append(all, scenario{"a change is noticed: " + n.name, n.run})
 	}
+	all = append(all, lineScenarios()...)
 	all = append(all, boxScenarios()...)
 	return append(all, []scenario{
 		{"killed while it creates", killedCreating},
@@ -93,7 +94,7 @@ func TestLab(t *testing.T) {
 			ended := make(chan labEnd, 1)
 			go func() { // awaited below
 				slots <- struct{}{}
-				ended <- runInside(program, s.name)
+				ended <- s.inside(program)
 				<-slots
 			}()
 			// Only the waiting is left to the test's own turn, or no more
@@ -137,11 +138,23 @@ type labEnd struct {
 	err    error
 }
 
+// inside runs the scenario where it has all to itself.
+func (s scenario) inside(program string) labEnd {
+	if strings.HasPrefix(s.name, ownKernel) {
+		return runInUML(program, s.name)
+	}
+	return runInside(program, s.name)
+}
+
+// scenarioPattern is what the scenario and no other matches.
+func scenarioPattern(name string) string {
+	return "^TestLab$/^" + regexp.QuoteMeta(strings.ReplaceAll(name, " ", "_")) + "$"
+}
+
 // runInside runs this test binary again, in new namespaces, for one scenario.
 // The namespace of processes makes all of them end with it.
 func runInside(program, name string) labEnd {
-	pattern := regexp.QuoteMeta(strings.ReplaceAll(name, " ", "_"))
-	again := exec.Command(os.Args[0], "-test.run=^TestLab$/^"+pattern+"$", "-test.v", "-test.count=1", "-test.timeout=150s")
+	again := exec.Command(os.Args[0], "-test.run="+scenarioPattern(name), "-test.v", "-test.count=1", "-test.timeout=150s")
 	again.Env = append(os.Environ(), labProgram+"="+program)
 	again.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
@@ -162,7 +175,9 @@ func (e labEnd) judge(t *testing.T) {
 	case errors.As(e.err, &failed):
 		t.Errorf("in the namespaces, %v:\n%s", e.err, e.output)
 	case e.err != nil:
-		without(t, "no namespaces: %v", e.err)
+		without(t, "it cannot be run here: %v\n%s", e.err, e.output)
+	case strings.Contains(e.output, "--- FAIL"):
+		t.Errorf("the scenario failed:\n%s", e.output)
 	case strings.Contains(e.output, "--- SKIP"):
 		t.Skip(e.output)
 	case !strings.Contains(e.output, "--- PASS: TestLab/"):
