@@ -125,26 +125,14 @@ type loader struct {
 
 // readFile returns the content and the mode of the configuration file.
 func readFile(path string) ([]byte, fs.FileMode, error) {
-	f, err := os.Open(path)
-	if err != nil {
+	file, err := readUpTo(path, maxFile, readPatience)
+	switch {
+	case err != nil:
 		return nil, 0, unreadable(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, unreadable(err)
-	}
-	if info.IsDir() {
-		return nil, 0, wrong("is a directory; name the file in it")
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, 0, unreadable(err)
-	}
-	if len(data) > maxFile {
+	case len(file.data) > maxFile:
 		return nil, 0, wrongf("is larger than %d bytes; is it a configuration?", maxFile)
 	}
-	return data, info.Mode(), nil
+	return file.data, file.mode, nil
 }
 
 // mayNotRead is said of a file that is another user's.
@@ -167,6 +155,9 @@ func unreadable(err error) error {
 		return wrong("there is no such file; write it, or name another")
 	case errors.Is(err, fs.ErrPermission):
 		return wrong(mayNotRead)
+	}
+	if said, ok := errors.AsType[wrong](err); ok {
+		return said
 	}
 	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathError.Err
@@ -240,6 +231,8 @@ func (l *loader) badYAML(err error, data []byte) *Problem {
 	p := &Problem{File: l.path, Line: line, Text: "not valid YAML: " + text + "; look at the indentation and the quotes around this line"}
 	if at, found := starWithoutQuotes(data); found {
 		p.Line, p.Text = at, `a word that begins with * needs quotes in YAML; write "*.example.com"`
+	} else if at, found := tabAtStart(data); found {
+		p.Line, p.Text = at, "a tab indents this line, which YAML does not allow; write spaces"
 	}
 	return p
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -120,7 +119,7 @@ func (p place) read() (ddns.Secret, Warning, error) {
 		text = content
 		warning = readByAll(p.name, p.value, mode)
 	}
-	text = strings.TrimSpace(text)
+	text = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff")) // some editors begin a file with a byte order mark
 	if problem := notToken(text); problem != "" {
 		return ddns.Secret{}, "", errors.New(problem)
 	}
@@ -128,9 +127,10 @@ func (p place) read() (ddns.Secret, Warning, error) {
 }
 
 // readByAll is the warning that a file with a secret is open to everybody, or "".
-// Docker and Kubernetes show secrets to everybody in the container, who is one user.
+// Docker and Kubernetes show secrets to everybody in the container, who is one
+// user, and mount them so that nobody there could change the mode.
 func readByAll(name, path string, mode fs.FileMode) Warning {
-	if mode.Perm()&othersRead == 0 || strings.HasPrefix(path, "/run/secrets/") {
+	if mode.Perm()&othersRead == 0 || strings.HasPrefix(path, "/run/secrets/") || mountedReadOnly(path) {
 		return ""
 	}
 	return Warning(fmt.Sprintf("%s: %s can be read by every user of this machine; chmod 600 %s", name, path, path))
@@ -140,26 +140,18 @@ func readToken(path string) (string, fs.FileMode, error) {
 	if !filepath.IsAbs(path) {
 		return "", 0, errors.New("is not a path from the root; name the file that holds the token (the token itself belongs in CLOUDFLARE_API_TOKEN)")
 	}
-	f, err := os.Open(path)
-	if err != nil {
+	file, err := readUpTo(path, maxToken, readPatience)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "", 0, fmt.Errorf("%s: user %d may not read it; chown %[2]d the file, or its copy on the host if this is a container", path, os.Getuid())
+	case errors.Is(err, errDirectory):
+		return "", 0, fmt.Errorf("%s %w", path, err)
+	case err != nil:
 		return "", 0, fmt.Errorf("%s: %w", path, unreadable(err))
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", 0, fmt.Errorf("%s: %w", path, unreadable(err))
-	}
-	if info.IsDir() {
-		return "", 0, fmt.Errorf("%s is a directory; name the file in it", path)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxToken+1))
-	if err != nil {
-		return "", 0, fmt.Errorf("%s: %w", path, unreadable(err))
-	}
-	if len(data) > maxToken {
+	case len(file.data) > maxToken:
 		return "", 0, fmt.Errorf("%s is larger than %d bytes, and one line belongs there", path, maxToken)
 	}
-	return string(data), info.Mode(), nil
+	return string(file.data), file.mode, nil
 }
 
 // notToken says why a word cannot be an API token, or "". It does not know
@@ -169,12 +161,16 @@ func notToken(text string) string {
 	switch {
 	case text == "":
 		return "is empty; put the API token there, alone on one line"
+	case strings.Contains(text, "\x00"):
+		return "is no plain text (UTF-16?); save the file as UTF-8"
 	case strings.ContainsAny(text, "\r\n"):
 		return "has more than one line; leave the token alone on one line"
 	case strings.ContainsAny(text[:1]+text[len(text)-1:], `"'`):
 		return "has quotes around it; remove them"
 	case strings.HasPrefix(lower, "bearer ") || strings.HasPrefix(lower, "authorization:"):
 		return `begins with a word of an HTTP header; leave the token alone, without "Bearer"`
+	case strings.Contains(text[:len(text)-1], "="):
+		return "has a = in it, and no token has; leave out what stands before it, such as CLOUDFLARE_API_TOKEN="
 	case sample(lower):
 		return "holds the sample of a manual; put the real API token there"
 	case strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0:

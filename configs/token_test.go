@@ -104,18 +104,19 @@ func TestAFingerprintIsTheBeginningOfTheSHA256(t *testing.T) {
 
 func TestWhatIsNoTokenIsTold(t *testing.T) {
 	for content, want := range map[string]string{
-		" \n":                        "is empty; put the API token there, alone on one line",
-		goodToken + "\n" + goodToken: "has more than one line; leave the token alone on one line",
-		`"` + goodToken + `"`:        "has quotes around it; remove them",
-		"'" + goodToken:              "has quotes around it; remove them",
-		"Bearer " + goodToken:        `begins with a word of an HTTP header; leave the token alone, without "Bearer"`,
-		"your-token":                 "holds the sample of a manual; put the real API token there",
-		"YOUR_CLOUDFLARE_API_TOKEN":  "holds the sample of a manual; put the real API token there",
-		"<token>":                    "holds the sample of a manual; put the real API token there",
-		"changeme":                   "holds the sample of a manual; put the real API token there",
-		"xxxxxxxxxxxxxxxxxxxx":       "holds the sample of a manual; put the real API token there",
-		goodToken + " " + goodToken:  "has a space or a letter that no token has; copy the token again",
-		"tökenwithumlaut":            "has a space or a letter that no token has; copy the token again",
+		" \n":                                      "is empty; put the API token there, alone on one line",
+		goodToken + "\n" + goodToken:               "has more than one line; leave the token alone on one line",
+		`"` + goodToken + `"`:                      "has quotes around it; remove them",
+		"'" + goodToken:                            "has quotes around it; remove them",
+		"Bearer " + goodToken:                      `begins with a word of an HTTP header; leave the token alone, without "Bearer"`,
+		"your-token":                               "holds the sample of a manual; put the real API token there",
+		"YOUR_CLOUDFLARE_API_TOKEN":                "holds the sample of a manual; put the real API token there",
+		"<token>":                                  "holds the sample of a manual; put the real API token there",
+		"changeme":                                 "holds the sample of a manual; put the real API token there",
+		"xxxxxxxxxxxxxxxxxxxx":                     "holds the sample of a manual; put the real API token there",
+		goodToken + " " + goodToken:                "has a space or a letter that no token has; copy the token again",
+		"CLOUDFLARE_API_TOKEN=" + goodToken:        "has a = in it, and no token has; leave out what stands before it, such as CLOUDFLARE_API_TOKEN=",
+		"tökenwithumlaut":                          "has a space or a letter that no token has; copy the token again",
 		strings.Repeat("0123456789abcdef", 3)[:37]: "looks like the Global API Key, which may do everything; make an API token instead, with Zone Read and DNS Edit",
 	} {
 		file := write(t, "token", content)
@@ -141,6 +142,19 @@ func TestAFileThatCannotBeReadIsTold(t *testing.T) {
 		_, source, _, err := configs.Token(configs.Default(), []string{"CLOUDFLARE_API_TOKEN_FILE=" + path})
 		if err == nil || err.Error() != "CLOUDFLARE_API_TOKEN_FILE: "+want || source != "CLOUDFLARE_API_TOKEN_FILE" {
 			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+}
+
+func TestATokenFileOfAnotherSystemIsReadOrTold(t *testing.T) {
+	for content, want := range map[string]string{
+		"\ufeff" + goodToken + "\r\n":    "", // as some editors write it
+		goodToken + "  \n\n\n":           "",
+		"\xff\xfec\x00f\x00\r\x00\n\x00": "CLOUDFLARE_API_TOKEN_FILE: is no plain text (UTF-16?); save the file as UTF-8",
+	} {
+		token, _, _, err := configs.Token(configs.Default(), []string{"CLOUDFLARE_API_TOKEN_FILE=" + write(t, "token", content)})
+		if got := fmt.Sprint(err); want == "" && token.Reveal() != goodToken || want != "" && got != want {
+			t.Errorf("%q: got %q, %v; want %s", content, token.Reveal(), err, want)
 		}
 	}
 }

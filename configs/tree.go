@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -202,4 +203,15 @@ func starWithoutQuotes(data []byte) (line int, found bool) {
 		}
 	}
 	return line, true
+}
+
+// tabAtStart finds a line that a tab indents.
+func tabAtStart(data []byte) (line int, found bool) {
+	for text := range bytes.Lines(data) {
+		line++
+		if indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]; bytes.ContainsRune(indent, '\t') && len(bytes.TrimSpace(text)) > 0 {
+			return line, true
+		}
+	}
+	return 0, false
 }
