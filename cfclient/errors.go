@@ -124,6 +124,7 @@ type fact struct {
 
 const (
 	hintToken = "the token is unknown to Cloudflare, expired, or not for this zone: see My Profile > API Tokens (or Manage Account > Account API Tokens) in the dashboard"
+	hintStale = "the token was switched off, deleted or rolled, or has ended, or it lacks a permission; cfddns check finds out which"
 	hintAgain = "somebody else changed the zone meanwhile; the records are read again"
 	hintDelNS = "the name is delegated by NS records in the zone: delete them, or keep the record at the nameservers they name"
 	hintOurs  = "this should not happen: please report it with this message"
@@ -138,6 +139,7 @@ var facts = [...]fact{
 	{6111, 0, ddns.TokenRefused, "the token is malformed: copy it again, without quotes, spaces or the word Bearer"},
 	{9106, 0, ddns.TokenRefused, "the token is malformed: copy it again, without quotes, spaces or the word Bearer"},
 	{9109, 0, ddns.TokenRefused, hintToken},
+	{10000, http.StatusUnauthorized, ddns.TokenRefused, hintStale},
 	{10000, 0, ddns.NotPermitted, ""},
 	{1001, http.StatusForbidden, ddns.NotPermitted, "an account's own token may not do this: use a user's API token"},
 	{10020, 0, ddns.NotPermitted, "Cloudflare no longer offers this call"},
@@ -199,7 +201,9 @@ func replaceThere(source string) string {
 	switch {
 	case strings.Contains(source, "credential"):
 		return "replace /etc/cfddns/token (or what the service's LoadCredential= names), then: systemctl restart cfddns"
-	case strings.HasPrefix(source, "CLOUDFLARE_API_TOKEN") && !strings.HasSuffix(source, "FILE"):
+	case strings.HasSuffix(strings.ToUpper(source), "TOKEN_FILE"):
+		return "write the new one into that file; a running cfddns takes it within seconds"
+	case strings.HasPrefix(source, "CLOUDFLARE_") || strings.HasPrefix(source, "CFDDNS_"):
 		return "set the new one there, and restart"
 	default:
 		return "write the new one there, and reload (SIGHUP) or restart"

@@ -39,7 +39,7 @@ func TestEveryKnownCode(t *testing.T) {
 		{"a long comment", 400, 9313, ddns.Rejected, "100 characters"},
 		{"the old wrapper alone", 400, 1004, ddns.Rejected, "configuration"},
 		{"an invalid access token", 403, 9109, ddns.TokenRefused, "API Tokens"},
-		{"an authentication error", 401, 10000, ddns.NotPermitted, "Zone > DNS > Edit"},
+		{"an authentication error", 401, 10000, ddns.TokenRefused, "switched off"},
 		{"forbidden", 403, 10000, ddns.NotPermitted, "Zone > DNS > Edit"},
 		{"invalid request headers", 400, 6003, ddns.TokenRefused, "malformed"},
 		{"an invalid authorization header", 400, 6111, ddns.TokenRefused, "malformed"},
@@ -272,7 +272,10 @@ func TestBudgets(t *testing.T) {
 func TestTheHintOfARefusedTokenSaysWhereItCameFrom(t *testing.T) {
 	for source, want := range map[string]string{
 		"CLOUDFLARE_API_TOKEN":            "it came from CLOUDFLARE_API_TOKEN: set the new one there, and restart",
-		"/etc/cfddns/token":               "write the new one there, and reload",
+		"CFDDNS_CLOUDFLARE_TOKEN":         "set the new one there, and restart",
+		"cloudflare.token":                "write the new one there, and reload",
+		"cloudflare.token_file":           "write the new one into that file; a running cfddns takes it within seconds",
+		"CLOUDFLARE_API_TOKEN_FILE":       "write the new one into that file; a running cfddns takes it within seconds",
 		"the credential cloudflare-token": "replace /etc/cfddns/token (or what the service's LoadCredential= names), then: systemctl restart cfddns",
 	} {
 		api := serve(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -50,11 +50,12 @@ type theDaemon struct {
 
 	reloading sync.Mutex // one reload at a time, by signal or over the socket
 
-	mu        sync.Mutex // guards the following, which a reload exchanges
-	parts     *parts
-	pushed    pushing
-	notifier  *notify.Notifier
-	saidSmall bool
+	mu         sync.Mutex // guards the following, which a reload exchanges
+	parts      *parts
+	pushed     pushing
+	notifier   *notify.Notifier
+	saidSmall  bool
+	wantsToken bool // the last round could have gone well with another token
 }
 
 func (a *app) run(ctx context.Context) error {
@@ -106,6 +107,7 @@ func (d *theDaemon) serve(ctx context.Context, listener net.Listener) error {
 	beside.Go(func() { d.listenSignals(ctx, signals) })
 	beside.Go(func() { d.watch(ctx) })
 	beside.Go(func() { d.door.stand(ctx) })
+	beside.Go(func() { d.heedToken(ctx) })
 	for _, w := range d.parts.warnings {
 		d.log.Warn(w)
 	}
@@ -147,6 +149,7 @@ func (d *theDaemon) took(round ddns.Round, past ddns.Past) {
 		d.saidSmall = true
 		d.log.Info("this line drops large TLS greetings, so the API is reached without post-quantum key exchange; nothing else changes")
 	}
+	d.wantsToken = wantsToken(round)
 	d.talk.round(round)
 	d.notifier.Report(round)
 	d.tell("STATUS=" + statusLine(round, past))
@@ -177,17 +180,25 @@ func (d *theDaemon) reload(ctx context.Context) error {
 	defer d.tell(daemon.SdNotifyReady)
 	cfg, err := d.app.load()
 	if err != nil {
-		d.log.Error("the new configuration is refused, the old one stays", "err", err)
+		d.log.Error(reloadRefused, "err", err)
 		return err
 	}
+	return d.use(ctx, cfg)
+}
+
+// reloadRefused is what the log says of a configuration that is of no use.
+const reloadRefused = "the new configuration is refused, the old one stays"
+
+// use puts a configuration in force, or says why it stays as it is.
+func (d *theDaemon) use(ctx context.Context, cfg configs.Config) error {
 	p, err := d.app.wire(cfg)
 	if err != nil {
-		d.log.Error("the new configuration is refused, the old one stays", "err", err)
+		d.log.Error(reloadRefused, "err", err)
 		return err
 	}
 	pushed, warning, err := pushingOf(cfg)
 	if err != nil {
-		d.log.Error("the new configuration is refused, the old one stays", "err", err)
+		d.log.Error(reloadRefused, "err", err)
 		return err
 	}
 	p.warn(warning)
