@@ -215,6 +215,7 @@ func TestWhoeverMayNotPushStartsNothing(t *testing.T) {
 		"an image in a page":                      {header("Sec-Fetch-Site", "cross-site"), 403, "badagent"},
 		"who calls us by a name of his":           {host("rebind.evil.example"), 403, "badagent"},
 		"who calls us by a name of his, and port": {host("rebind.evil.example:8245"), 403, "badagent"},
+		"who calls us by a name that ends alike":  {host("evilfritz.box"), 403, "badagent"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := &house{round: pushedRound("1", ddns.Right)}
@@ -228,7 +229,7 @@ func TestWhoeverMayNotPushStartsNothing(t *testing.T) {
 
 func TestThisMachineMayBeCalled(t *testing.T) {
 	for _, host := range []string{"192.168.1.2:8245", "192.168.1.2", "[fd00::2]:8245", "[fd00::2]", "localhost:8245", "nas", "nas:8245",
-		"nas.local", "nas.LAN:8245", "nas.home.arpa.", "cfddns.internal", "home.example.com", ""} {
+		"nas.local", "nas.LAN:8245", "nas.home.arpa.", "cfddns.internal", "nas.home", "nas.localdomain:8245", "nas.fritz.box:8245", "home.example.com", ""} {
 		t.Run(host, func(t *testing.T) {
 			h := &house{round: pushedRound("1", ddns.Right)}
 			edit := func(r *http.Request) { r.Host = host; r.Header.Set("Sec-Fetch-Site", "none") }
@@ -320,6 +321,30 @@ func TestTheLogShowsNoPasswordAndIsNotFilled(t *testing.T) {
 	}
 	if said.Len() > 50_000 {
 		t.Errorf("%d bytes of log", said.Len())
+	}
+}
+
+// A change that was answered 911, since the other family was not right yet, is
+// still to be told.
+func TestWhatA911DidNotTellIsToldLater(t *testing.T) {
+	h := &house{}
+	p := newTestPushes(h, slog.New(slog.DiscardHandler))
+	before, half := pushedRound("1", ddns.Right), pushedRound("2", ddns.Changed)
+	before.Outcomes[0].Address = "45.67.90.77"
+	half.Outcomes[1].State = ddns.Unreached // the AAAA record
+	for _, step := range []struct {
+		round ddns.Round
+		want  string
+	}{
+		{before, "nochg 45.67.90.77," + pushHome6},
+		{half, pushTrouble},
+		{pushedRound("3", ddns.Right), "good " + pushHome + "," + pushHome6},
+		{pushedRound("4", ddns.Right), "nochg " + pushHome + "," + pushHome6},
+	} {
+		h.round = step.round
+		if _, body := push(p, "hostname=both.example.com", nil); body != step.want {
+			t.Errorf("after round %s: got %q, want %q", step.round.ID, body, step.want)
+		}
 	}
 }
 

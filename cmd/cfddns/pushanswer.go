@@ -18,8 +18,7 @@ type pushTold struct{ address, round string }
 func (p *pushes) answer(round ddns.Round, targets []ddns.Target, pushed []netip.Addr) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	word := "nochg"
-	var held []string
+	var right []ddns.Outcome
 	for _, t := range meant(targets, pushed) {
 		at := slices.IndexFunc(round.Outcomes, func(o ddns.Outcome) bool { return o.Target.Key() == t.Key() })
 		if at < 0 {
@@ -29,6 +28,11 @@ func (p *pushes) answer(round ddns.Round, targets []ddns.Target, pushed []netip.
 		if o.State != ddns.Right && o.State != ddns.Changed || o.Address == "" {
 			return pushTrouble
 		}
+		right = append(right, o)
+	}
+	word := "nochg"
+	var held []string
+	for _, o := range right {
 		if p.news(o, round) {
 			word = "good"
 		}

@@ -161,7 +161,9 @@ func fromPage(r *http.Request) bool {
 // strangeHost reports whether a request calls us by a name that anybody may
 // point at this machine (DNS rebinding). Names that no public DNS has are not
 // strange, nor are those that we keep; routers use addresses, or nothing.
-// RFC 6762 (.local), RFC 8375 (.home.arpa), RFC 6761 (.localhost).
+// RFC 6762 (.local), RFC 8375 (.home.arpa), RFC 6761 (.localhost). Routers name
+// homes .home and .localdomain as well, which were never delegated, and
+// fritz.box belongs to the maker of those that answer it.
 func strangeHost(host string, kept []ddns.Target) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -170,7 +172,7 @@ func strangeHost(host string, kept []ddns.Target) bool {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || !strings.Contains(host, ".") {
 		return false
 	}
-	for _, private := range []string{".local", ".lan", ".home.arpa", ".internal", ".localhost"} {
+	for _, private := range []string{".local", ".lan", ".home.arpa", ".internal", ".localhost", ".home", ".localdomain", ".fritz.box"} {
 		if strings.HasSuffix(host, private) {
 			return false
 		}

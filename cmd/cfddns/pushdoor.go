@@ -16,6 +16,8 @@ const (
 	// pushAgain is how soon a place that could not be opened is tried again: the
 	// address may not be there yet, or another program still at its port.
 	pushAgain = 5 * time.Second
+	// bodyPatience is how long the body of a request may take, which nobody wants.
+	bodyPatience = time.Second
 )
 
 // pushDoor is where routers push. What cannot be opened now is no reason to
@@ -110,7 +112,7 @@ func (d *pushDoor) open(ctx context.Context, place string) error {
 // server bounds whatever a stranger in the home's network could do.
 func (d *pushDoor) server(ctx context.Context) *http.Server {
 	server := &http.Server{
-		Handler:           d.handler,
+		Handler:           unread(d.handler),
 		ReadHeaderTimeout: 5 * time.Second,
 		WriteTimeout:      pushPatience + 10*time.Second,
 		MaxHeaderBytes:    16 << 10,
@@ -119,4 +121,16 @@ func (d *pushDoor) server(ctx context.Context) *http.Server {
 	}
 	server.SetKeepAlivesEnabled(false) // a router asks once
 	return server
+}
+
+// unread bounds what a request may have behind its header. The server reads
+// that before it closes, and one that never comes would hold its connection for
+// ever: no other deadline stands once the header was read.
+func unread(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience)) // a connection has deadlines
+		}
+		next.ServeHTTP(w, r)
+	})
 }

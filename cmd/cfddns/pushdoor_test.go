@@ -167,3 +167,21 @@ func TestTheDoorClosesThoughSomebodySaysNothing(t *testing.T) {
 	stop()
 	becomes(t, place, false)
 }
+
+func TestBodiesThatNeverComeHoldNobodyUp(t *testing.T) {
+	place := freePlace(t)
+	startDoor(t, here, place)
+	becomes(t, place, true)
+	for i := range pushConnections {
+		conn, err := net.Dial("tcp", place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		length := []string{"Content-Length: 10", "Expect: 100-continue\r\nContent-Length: 10", "Transfer-Encoding: chunked"}[i%3]
+		fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n", length)
+	}
+	if body, err := answers(place); body != "here" || err != nil {
+		t.Errorf("behind those that do not end their request: %q, %v", body, err)
+	}
+}
