@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -36,45 +35,6 @@ func socketPaths(cfg configs.Config) []string {
 
 // systemdSocket is where the shipped unit has its socket.
 const systemdSocket = "/run/cfddns/control.sock"
-
-// listenControl opens the socket. A file that nobody answers on any more is
-// left over from a killed daemon and is replaced.
-func listenControl(ctx context.Context, path string) (net.Listener, error) {
-	if err := clearSocket(ctx, path); err != nil {
-		return nil, err
-	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("the control socket %s cannot be opened, another cfddns may be running: %w", path, err)
-	}
-	if path[0] != '@' {
-		if err := os.Chmod(path, 0o600); err != nil {
-			return nil, errors.Join(err, listener.Close())
-		}
-	}
-	return ownOnly{listener}, nil
-}
-
-// clearSocket removes a socket that nobody answers on any more. Whatever else
-// stands at the path is somebody's, and stays.
-func clearSocket(ctx context.Context, path string) error {
-	info, err := os.Lstat(path)
-	if path[0] == '@' || errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("control: %w", err)
-	}
-	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("control: %s exists and is no socket; it was left alone, name another path", path)
-	}
-	if conn, err := dialAny(ctx, []string{path}); err == nil {
-		conn.Close()
-		return fmt.Errorf("another cfddns answers on %s: stop it first, or set control: to another path", path)
-	}
-	return os.Remove(path)
-}
 
 // ownOnly takes connections of the same user and root only; an abstract socket
 // has no file permissions that would see to it.

@@ -122,42 +122,6 @@ func TestRootsThatAreNoneAreRefused(t *testing.T) {
 	}
 }
 
-func TestALeftOverSocketIsReplacedAndALiveOneIsNot(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "control.sock")
-	first, err := listenControl(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := listenControl(t.Context(), path); err == nil || !strings.Contains(err.Error(), "another cfddns answers") {
-		t.Errorf("a live socket: %v, want a refusal", err)
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("the socket has mode %v (%v), want 0600", info.Mode(), err)
-	}
-	first.(ownOnly).Listener.(*net.UnixListener).SetUnlinkOnClose(false)
-	first.Close()
-	for name, make := range map[string]func(string) error{
-		"a file":   func(p string) error { return os.WriteFile(p, []byte("precious"), 0o600) },
-		"a folder": func(p string) error { return os.Mkdir(p, 0o700) },
-	} {
-		other := filepath.Join(t.TempDir(), "other")
-		if err := make(other); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := listenControl(t.Context(), other); err == nil || !strings.Contains(err.Error(), "left alone") {
-			t.Errorf("%s at the path: %v, want a refusal", name, err)
-		}
-		if _, err := os.Lstat(other); err != nil {
-			t.Errorf("%s at the path is gone", name)
-		}
-	}
-	second, err := listenControl(t.Context(), path)
-	if err != nil {
-		t.Fatalf("a left-over socket: %v", err)
-	}
-	second.Close()
-}
-
 func TestTheRouterOfABoundAddressIsThatOfItsOwnLine(t *testing.T) {
 	for where, address := range map[string]string{"loopback, by which no default route leads": "127.0.0.1", "no interface": "198.51.100.77"} {
 		bound, err := (&internet{}).forSources(address)
