@@ -1,0 +1,206 @@
+//go:build linux
+
+package lab
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cfddns/cfddns/sandbox"
+)
+
+// The image is built from the Dockerfile by podman and run as docs/container.md
+// says. Each scenario is a machine behind a router, with podman and an empty
+// store, in namespaces of its own: nothing is left on the machine it runs on,
+// whose own containers and networks it does not see. It needs root, since the
+// container runs as a user of its own.
+
+// labImage is the variable that names the directory of what was built; outside
+// of the namespaces it is not set.
+const labImage = "CFDDNS_TEST_IMAGE"
+
+// imageScenarios are run with the image that buildImage made.
+func imageScenarios() []scenario {
+	return []scenario{
+		{"a container is healthy whatever the network says, and not if the loop stands still", healthOfTheLoop},
+		{"two containers and a daemon on one network each answer for themselves", threeOnOneNetwork},
+		{"on a bridge the router is found, and without IPv6 the A record is kept", onABridge},
+		{"with the host's network both records are kept", onTheHostsNetwork},
+		{"the image builds for other processors without emulation", otherProcessors},
+		{"a container needs no volume, no privilege and no writable file", hardened},
+		{"the token is a secret that no inspection shows", tokenAsSecret},
+		{"a one-shot in a container ends with its own exit code", onceInAContainer},
+		{"a volume is remembered, and one that cannot be written is told", stateInAVolume},
+		{"compose.yaml is hardened and runs as it stands", composed},
+	}
+}
+
+// imageAtOnce scenarios run side by side.
+const imageAtOnce = 4
+
+func TestImage(t *testing.T) {
+	build := scenario{"it holds the program, certificates, time zones and nothing else", buildImage}
+	if os.Getenv(labImage) != "" {
+		for _, s := range append(imageScenarios(), build) {
+			t.Run(s.name, s.run)
+		}
+		return
+	}
+	if testing.Short() {
+		t.Skip("it builds an image and runs it in half a minute")
+	}
+	for _, tool := range []string{"busybox", "go", "ip", "iptables", "miniupnpd", "nsenter", "podman", "runc", "sysctl", "tar"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			without(t, "%s is not installed: %v", tool, err)
+		}
+	}
+	if os.Getuid() != 0 {
+		without(t, "a container with a user of its own needs root")
+	}
+	dir := t.TempDir()
+	if !t.Run(build.name, func(t *testing.T) { imageInside(dir, build.name).judgeImage(t) }) {
+		return
+	}
+	slots := make(chan struct{}, imageAtOnce)
+	for _, s := range imageScenarios() {
+		t.Run(s.name, func(t *testing.T) {
+			ended := make(chan labEnd, 1)
+			go func() { // awaited below
+				slots <- struct{}{}
+				ended <- imageInside(dir, s.name)
+				<-slots
+			}()
+			t.Parallel() // as in TestLab: only the waiting is left to its turn
+			(<-ended).judgeImage(t)
+		})
+	}
+}
+
+// imageInside runs this test binary again, as root, for one scenario. The first
+// process of the namespace is a shell: it buries what podman leaves to it.
+func imageInside(dir, name string) labEnd {
+	pattern := "^TestImage$/^" + regexp.QuoteMeta(strings.ReplaceAll(name, " ", "_")) + "$"
+	again := exec.Command("sh", "-c", `"$0" "$@"; exit $?`, os.Args[0], "-test.run="+pattern, "-test.v", "-test.count=1", "-test.timeout=300s")
+	again.Env = append(os.Environ(), labImage+"="+dir, labProgram+"="+filepath.Join(dir, "cfddns"))
+	again.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	began := time.Now()
+	output, err := again.CombinedOutput()
+	return labEnd{output: string(output), took: time.Since(began), err: err}
+}
+
+// judgeImage turns the end of a scenario into that of its test.
+func (e labEnd) judgeImage(t *testing.T) {
+	t.Helper()
+	switch {
+	case e.err != nil:
+		t.Errorf("in the namespaces, %v:\n%s", e.err, e.output)
+	case !strings.Contains(e.output, "--- PASS: TestImage/"):
+		t.Errorf("the scenario did not run:\n%s", e.output)
+	default:
+		t.Logf("took %s\n%s", e.took.Round(time.Millisecond), e.output)
+	}
+}
+
+// A depot is podman with a store of its own.
+type depot struct {
+	t     *testing.T
+	built string   // the directory with what was built
+	conf  string   // containers.conf
+	at    []string // what leads to the machine it runs on
+}
+
+// newDepot covers the places where podman keeps things. Nobody outside of the
+// namespace sees that, and the kernel clears it away with it.
+func newDepot(t *testing.T) *depot {
+	t.Helper()
+	if os.Getenv(labImage) == "" {
+		t.Fatal("this runs in the namespaces of TestImage only")
+	}
+	must(t, syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
+	must(t, syscall.Mount("proc", "/proc", "proc", 0, ""))
+	for _, place := range []string{"/var/lib/containers", "/run", "/dev/shm"} {
+		must(t, os.MkdirAll(place, 0o755))
+		must(t, syscall.Mount("tmpfs", place, "tmpfs", 0, ""))
+	}
+	for _, place := range []string{"/run/netns", "/run/lock"} {
+		must(t, os.Mkdir(place, 0o755))
+	}
+	d := &depot{t: t, built: os.Getenv(labImage), conf: filepath.Join(t.TempDir(), "containers.conf")}
+	// No systemd answers in here; the limits are ones that a root without
+	// CAP_SYS_RESOURCE may set.
+	must(t, os.WriteFile(d.conf, []byte(`[containers]
+default_ulimits = ["nofile=1024:4096", "nproc=1024:4096"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[network]
+network_backend = "netavark"
+network_config_dir = "`+t.TempDir()+`"
+`), 0o644))
+	t.Cleanup(func() { d.try("rm", "--force", "--all", "--time=0") })
+	return d
+}
+
+// try runs podman, and returns what it said and its exit code. That no systemd
+// is there to call the health check is no news.
+func (d *depot) try(args ...string) (stdout, stderr string, code int) {
+	d.t.Helper()
+	words := append(append(d.at[:len(d.at):len(d.at)], "podman", "--log-level=panic"), args...)
+	podman := exec.Command(words[0], words[1:]...)
+	podman.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/root", "CONTAINERS_CONF=" + d.conf}
+	var out, errs bytes.Buffer
+	podman.Stdout, podman.Stderr = &out, &errs
+	err := podman.Run()
+	if said := out.String() + errs.String(); strings.Contains(said, labToken) {
+		d.t.Errorf("podman %s shows the token:\n%s", strings.Join(args, " "), said)
+	}
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
+		d.t.Fatalf("podman %s: %v", strings.Join(args, " "), err)
+	}
+	return out.String(), errs.String(), podman.ProcessState.ExitCode()
+}
+
+// podman runs podman, which must end well, and returns what it printed.
+func (d *depot) podman(args ...string) string {
+	d.t.Helper()
+	stdout, stderr, code := d.try(args...)
+	if code != 0 {
+		d.t.Fatalf("podman %s ended with %d:\n%s%s", strings.Join(args, " "), code, stdout, stderr)
+	}
+	return strings.TrimSpace(stdout)
+}
+
+// An imageLab is a machine with podman and the image, behind a router.
+type imageLab struct {
+	*lab
+	*depot
+	router *uplink
+	box    *box
+}
+
+// newImageLab makes a world in which containers run.
+func newImageLab(t *testing.T, c sandbox.Config) *imageLab {
+	t.Helper()
+	d := newDepot(t)
+	l := newWideLab(t, c)
+	il := &imageLab{lab: l, depot: d, router: l.uplink("line", labHome)}
+	il.box = il.router.home("box")
+	d.at = il.box.inside().Args
+	token := filepath.Join(t.TempDir(), "token")
+	must(t, os.WriteFile(token, []byte(labToken), 0o600))
+	d.podman("secret", "create", "cfddns-token", token)
+	d.podman("load", "--quiet", "--input", filepath.Join(d.built, "image.tar"))
+	return il
+}
