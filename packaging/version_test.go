@@ -1,0 +1,74 @@
+package packaging
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// described is what git says of a history, one commit after the other, and what
+// packages are called then.
+func described() []called {
+	return []called{
+		{"dev", "0", "0.0.0", "0.0.0"},
+		{"9b1a96a", "46", "0.0.0+46.g9b1a96a", "0.0.0_p46"},
+		{"1234567", "100", "0.0.0+100.g1234567", "0.0.0_p100"},
+		{"v1.3.0-alpha.1", "101", "1.3.0~alpha1", "1.3.0_alpha1"},
+		{"v1.3.0-rc.2", "102", "1.3.0~rc2", "1.3.0_rc2"},
+		{"v1.3.0-rc.2-9-gabcdef0", "103", "1.3.0~rc2+9.gabcdef0", "1.3.0_rc2_p9"},
+		{"v1.3.0-rc.10", "104", "1.3.0~rc10", "1.3.0_rc10"},
+		{"v1.3.0", "105", "1.3.0", "1.3.0"},
+		{"v1.3.0-dirty", "105", "1.3.0+0.dirty", "1.3.0_p0"},
+		{"v1.3.0-4-gabc1234", "109", "1.3.0+4.gabc1234", "1.3.0_p4"},
+		{"v1.3.0-4-gabc1234-dirty", "109", "1.3.0+4.gabc1234.dirty", "1.3.0_p4"},
+		{"v1.3.0-12-g0123456", "117", "1.3.0+12.g0123456", "1.3.0_p12"},
+		{"1.3.1", "118", "1.3.1", "1.3.1"},
+	}
+}
+
+// called is a state of the repository: what git says of it, how many commits it
+// has, and what packages are called.
+type called struct{ git, commits, debian, alpine string }
+
+func TestVersionsOfPackagesAreMadeOfWhatGitSays(t *testing.T) {
+	for _, d := range described() {
+		output, err := exec.Command("./version", d.git, d.commits).CombinedOutput()
+		if got, want := strings.TrimSpace(string(output)), d.debian+" "+d.alpine; err != nil || got != want {
+			t.Errorf("%s: %q, %v; want %q", d.git, got, err, want)
+		}
+	}
+	for _, git := range []string{"latest", "v1", "v1.3.0-", "v1.3.0 4", ""} {
+		if output, err := exec.Command("./version", git, "1").CombinedOutput(); err == nil {
+			t.Errorf("%q became the version %s", git, output)
+		}
+	}
+}
+
+func TestPackageManagersSortLaterCommitsHigher(t *testing.T) {
+	all := described()
+	for i := 1; i < len(all); i++ {
+		lower, higher := all[i-1].debian, all[i].debian
+		if present(t, "dpkg") && exec.Command("dpkg", "--compare-versions", lower+"-1", "lt", higher+"-1").Run() != nil {
+			t.Errorf("dpkg does not sort %s below %s", lower, higher)
+		}
+		if !present(t, "rpm") {
+			continue
+		}
+		order, err := exec.Command("rpm", "--eval", `%{lua:print(rpm.vercmp("`+lower+`","`+higher+`"))}`).Output()
+		if err != nil || strings.TrimSpace(string(order)) != "-1" {
+			t.Errorf("rpm sorts %s and %s as %s (%v), want -1", lower, higher, order, err)
+		}
+	}
+}
+
+// present reports whether a tool is there. Where all of them have to be, one
+// that is not fails the test.
+func present(t *testing.T, tool string) bool {
+	t.Helper()
+	_, err := exec.LookPath(tool)
+	if err != nil && os.Getenv("CI") == "true" {
+		t.Fatalf("%s is not installed: %v", tool, err)
+	}
+	return err == nil
+}
