@@ -5,20 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/spf13/cobra"
 )
 
 func (a *app) onceCommand() *cobra.Command {
-	var dry bool
-	var assume string
+	var flags onceFlags
 	cmd := &cobra.Command{
 		Use:   "once",
 		Short: "Put every name right, once",
 		Long: `Asks for the home's address, puts every configured name right, and proves it.
 Where everything is right already it prints nothing, unless on a terminal: it
-can run from cron.
+can run from cron. With --news it also prints the same trouble only once: when
+it begins (a line that is down, or an API that does not answer, if the next run
+finds it as well), each day while it lasts, and when it is over.
 
 Exit codes: 0 all right · 3 no address to publish, or held · 4 refused ·
 5 some right, some not · 6 Cloudflare not reached · 7 contradicted by the
@@ -26,53 +28,87 @@ nameservers · 2 arguments or configuration · 1 unexpected`,
 		Example: `  cfddns once
   cfddns once --dry-run                          print the plan, write nothing
   cfddns once --dry-run --assume 198.51.100.7    rehearse a change of address
-  */10 * * * * cfddns once                       from cron`,
+  */10 * * * * cfddns once --news                from cron, with state: in the configuration`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.once(cmd.Context(), dry, assume) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if flags.news {
+				return a.onceNews(cmd.Context())
+			}
+			_, err := a.onceOnly(cmd.Context(), flags)
+			return err
+		},
 	}
-	cmd.Flags().BoolVarP(&dry, "dry-run", "n", false, "print the plan and write nothing")
-	cmd.Flags().StringVar(&assume, "assume", "", "plan as if `ADDRESS` had been agreed on (with --dry-run)")
+	cmd.Flags().BoolVarP(&flags.dry, "dry-run", "n", false, "print the plan and write nothing")
+	cmd.Flags().StringVar(&flags.assume, "assume", "", "plan as if `ADDRESS` had been agreed on (with --dry-run)")
+	cmd.Flags().BoolVar(&flags.news, "news", false, "print what was changed, and trouble when it begins and ends; for cron")
+	cmd.MarkFlagsMutuallyExclusive("news", "dry-run")
 	return cmd
 }
 
-func (a *app) once(ctx context.Context, dry bool, assume string) error {
-	address, err := parseAssumed(assume, dry)
+// onceFlags are the flags of once.
+type onceFlags struct {
+	dry    bool
+	assume string
+	news   bool
+}
+
+// doneOnce is what a one-shot did, as far as it came.
+type doneOnce struct {
+	state  string // the directory that remembers
+	round  ddns.Round
+	unkept bool // it could not be remembered
+}
+
+func (a *app) onceOnly(ctx context.Context, flags onceFlags) (done doneOnce, err error) {
+	address, err := parseAssumed(flags.assume, flags.dry)
 	if err != nil {
-		return exit(ddns.ExitUsage, err)
+		return done, exit(ddns.ExitUsage, err)
 	}
 	cfg, err := a.load()
 	if err != nil {
-		return err
+		return done, err
+	}
+	if done.state = cfg.State; flags.news && cfg.State == "" {
+		return done, exit(ddns.ExitUsage, errNewsNowhere)
 	}
 	p, err := a.wire(cfg)
 	if err != nil {
-		return err
+		return done, err
 	}
 	a.warn(p.warnings)
-	p.runner.Dry, p.runner.Assume = dry, address
-	if a.terminal && !dry {
+	p.runner.Dry, p.runner.Assume = flags.dry, address
+	if a.terminal && !flags.dry {
 		p.runner.Before = a.sayBefore // the mail of cron has the change itself
 	}
 	stop := a.progress("asking, writing and proving")
 	round, past := p.runner.Round(ctx, ddns.ByOnce, ddns.Past{Memory: p.memory})
 	stop()
-	if !dry {
+	done.round = round
+	if !flags.dry {
 		p.keeper.save(round, past.Memory)
-		if err := p.keeper.why(); err != nil {
-			fmt.Fprintf(a.stderr, "cfddns: %v\n", err)
-		}
+		done.unkept = a.sayUnkept(round, p.keeper.why())
 	}
 	if a.json() {
 		if err := a.printJSON(round.Report()); err != nil {
-			return exit(ddns.ExitUnexpected, err)
+			return done, exit(ddns.ExitUnexpected, err)
 		}
 	} else {
 		a.sayRound(round)
 	}
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return done, context.Cause(ctx)
 	}
-	return exit(round.Exit(), nil)
+	return done, exit(round.Exit(), nil)
+}
+
+// sayUnkept says why what must be remembered could not be kept, unless the
+// round has a condition that does. It reports whether there is such a reason.
+func (a *app) sayUnkept(r ddns.Round, why error) bool {
+	said := slices.ContainsFunc(r.Conditions, func(c ddns.Condition) bool { return c.Code == ddns.CodeState })
+	if why != nil && (!said || a.json()) {
+		fmt.Fprintf(a.stderr, "cfddns: %v\n", why)
+	}
+	return why != nil
 }
 
 // parseAssumed reads the address of --assume. It is planned with, never written.
@@ -94,9 +130,12 @@ func parseAssumed(text string, dry bool) (netip.Addr, error) {
 	return address, nil
 }
 
+// warningPrefix begins what is odd and hinders nothing.
+const warningPrefix = "cfddns: warning: "
+
 // warn says what is odd and hinders nothing.
 func (a *app) warn(warnings []string) {
 	for _, w := range warnings {
-		fmt.Fprintf(a.stderr, "cfddns: warning: %s\n", w)
+		fmt.Fprintf(a.stderr, "%s%s\n", warningPrefix, w)
 	}
 }

@@ -119,7 +119,7 @@ func (a *app) load() (configs.Config, error) {
 	path := configs.Find(a.configFile, a.env)
 	cfg, warnings, err := configs.Load(path, a.env)
 	for _, w := range warnings {
-		fmt.Fprintf(a.stderr, "cfddns: warning: %s\n", w)
+		fmt.Fprintf(a.stderr, "%s%s\n", warningPrefix, w)
 	}
 	if err != nil {
 		return cfg, exit(ddns.ExitUsage, err)

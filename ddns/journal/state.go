@@ -62,7 +62,7 @@ func (j *Journal) Memory() (m ddns.Memory, note string, err error) {
 // the new one. It writes only what differs from the file: a quiet daemon must
 // not wear out a flash card. When things were last seen counts by the day.
 func (j *Journal) Save(m ddns.Memory) error {
-	const kept = "what Cloudflare confirmed is kept in memory"
+	const kept = "what Cloudflare confirmed is remembered until cfddns ends"
 	content, err := json.MarshalIndent(state{stateVersion, m}, "", " ")
 	if err != nil {
 		return unwritten(stateFile, j.dir, err, kept)
@@ -91,6 +91,9 @@ func (j *Journal) statePath() string { return filepath.Join(j.dir, stateFile) }
 // readState reads the file up to a byte more than a state may have, which then
 // does not decode.
 func (j *Journal) readState() ([]byte, error) {
+	if info, err := os.Stat(j.statePath()); err == nil && info.Mode().Type()&^fs.ModeDir != 0 {
+		return nil, errors.New("it is no file") // to open a pipe would wait for whoever writes
+	}
 	f, err := os.Open(j.statePath())
 	if err != nil {
 		return nil, err
