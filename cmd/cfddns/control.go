@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cfddns/cfddns/configs"
@@ -153,15 +154,21 @@ func (a *app) askWithin(ctx context.Context, patience time.Duration, method, pat
 		return err
 	}
 	paths := socketPaths(cfg)
+	var met atomic.Bool
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return dialAny(ctx, paths)
+		conn, err := dialAny(ctx, paths)
+		met.Store(err == nil)
+		return conn, err
 	}}}
 	defer client.CloseIdleConnections()
 	response, err := client.Do(request)
-	if err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			return exit(ddns.ExitUnreached, fmt.Errorf("cfddns runs here and does not answer within %s; its log says more", patience))
-		}
+	switch {
+	case err == nil:
+	case errors.Is(err, context.DeadlineExceeded):
+		return exit(ddns.ExitUnreached, fmt.Errorf("cfddns runs here and does not answer within %s; its log says more", patience))
+	case met.Load():
+		return exit(ddns.ExitUnreached, errors.New("the running cfddns was stopped before it answered; what it had written is kept, ask again once it runs"))
+	default:
 		return exit(ddns.ExitUnreached, fmt.Errorf("no running cfddns answers on %s; start it with: cfddns run", strings.Join(paths, " or ")))
 	}
 	defer response.Body.Close()

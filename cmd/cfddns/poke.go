@@ -104,9 +104,8 @@ func (d *theDaemon) pokeAnswer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	round, err := d.loop.WakeOut(r.Context(), ddns.ByPoke)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
+	if err != nil { // we are stopping, and our end is the answer
+		panic(http.ErrAbortHandler)
 	}
 	report := round.Report()
 	answer(w, pokeReport{Poked: true, Line: roundLine(round), Round: &report})
