@@ -107,6 +107,9 @@ func (l *lab) box(name string, m machine) *box {
 
 func (b *box) state() string { return filepath.Join(b.dir, "state") }
 
+// set adds to the environment of the programs that are started from now on.
+func (b *box) set(name, value string) { b.env = append(b.env, name+"="+value) }
+
 // start runs the program on the box.
 func (b *box) start(args ...string) *program {
 	b.l.Helper()

@@ -27,11 +27,7 @@ const pppoeOptions = "noauth\nnoipv6\nlcp-echo-interval 1\nlcp-echo-failure 2\nl
 
 func newPPPoELine(l *lab) *pppoeLine {
 	l.Helper()
-	for _, tool := range []string{"pppd", "pppoe", "pppoe-server"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			without(l.T, "%s is not installed: %v", tool, err)
-		}
-	}
+	need(l.T, "pppd", "pppoe", "pppoe-server")
 	l.look = 100 * time.Millisecond // a kernel of one's own is slow, and looking costs time too
 	p := &pppoeLine{box: l.box("firewall", newMachine(l.T)), l: l}
 	machine{l.T, os.Getpid()}.do(fmt.Sprintf("ip link add ac0 type veth peer name dsl0 netns %d\nip link set ac0 up", p.pid))
@@ -81,7 +77,8 @@ func (p *pppoeLine) follows(what, address string) {
 func linePPPoE(t *testing.T) {
 	l := newWideLab(t, oldRecord())
 	p := newPPPoELine(l)
-	p.env = append(p.env, "CFDDNS_PROBE=0", "CFDDNS_SCHEDULE=@every 6h") // the kernel alone tells
+	p.set("CFDDNS_PROBE", "0") // the kernel alone tells
+	p.set("CFDDNS_SCHEDULE", "@every 6h")
 	d := p.start("run", "--log-level", "debug")
 	l.within(10*time.Second, "a round without a line", func() bool { return strings.Contains(d.stderr.String(), "network is unreachable") })
 	l.wantHolds(labName, labOld)
