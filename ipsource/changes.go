@@ -32,7 +32,9 @@ type picture struct {
 	all    map[netip.Addr]bool    // those of all interfaces
 }
 
-// hintOf says what is new in a picture; ok is false if nothing is.
+// hintOf says what is new in a picture; ok is false if nothing is. It names an
+// address only where that is all the news: what is new in one family is news,
+// whatever came back in the other.
 func hintOf(before, after picture) (h ddns.Hint, ok bool) {
 	h = ddns.Hint{Trigger: ddns.ByEvent, From: kernel}
 	var words []string
@@ -52,11 +54,27 @@ func hintOf(before, after picture) (h ddns.Hint, ok bool) {
 		words = append(words, fmt.Sprintf("%s has lost %s", before.at[a], a))
 		h.Gone = append(h.Gone, a)
 	}
+	if h.Address.IsValid() && bothFamilies(before.at, after.at) {
+		h.Address = netip.Addr{}
+	}
 	if moved := rerouted(before, after); moved != "" {
 		words = append(words, moved)
 	}
 	h.Says = strings.Join(words, "; ")
 	return h, len(words) > 0
+}
+
+// bothFamilies reports whether addresses of both families came or went.
+func bothFamilies(before, after map[netip.Addr]string) bool {
+	differ := map[ddns.Family]bool{}
+	for _, pair := range [][2]map[netip.Addr]string{{before, after}, {after, before}} {
+		for a := range pair[0] {
+			if _, both := pair[1][a]; !both {
+				differ[ddns.FamilyOf(a)] = true
+			}
+		}
+	}
+	return len(differ) > 1
 }
 
 // rerouted says which default routes lead elsewhere; "" if none does.

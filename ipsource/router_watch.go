@@ -37,6 +37,9 @@ const (
 	routerLookAgain = 20 * time.Minute
 	// routerPatience is how long a router in the house may take to answer.
 	routerPatience = time.Second
+	// routerRest is how long it is left alone after a question, however many
+	// announcements come: anybody in the house can send them in its name.
+	routerRest = time.Second
 )
 
 // errPCPAlone says that a router speaks PCP and no NAT-PMP: it announces a
@@ -71,6 +74,7 @@ func (w RouterWatch) Watch(ctx context.Context, tell func(ddns.Hint)) {
 	if w.Every <= 0 {
 		poll.Stop()
 	}
+	var asked time.Time
 	for {
 		var address netip.Addr
 		select {
@@ -86,8 +90,10 @@ func (w RouterWatch) Watch(ctx context.Context, tell func(ddns.Hint)) {
 				ears.open(ctx, w.Announcements, state)
 			}
 		case <-poll.C:
-			poll.Reset(w.Every)
-			address = w.poll(ctx, state)
+			if w.Every > 0 {
+				poll.Reset(w.Every)
+			}
+			address, asked = w.poll(ctx, state), time.Now()
 		case heard := <-ears.heard:
 			if heard.from != state.router {
 				continue // anybody in the house can announce
@@ -95,7 +101,7 @@ func (w RouterWatch) Watch(ctx context.Context, tell func(ddns.Hint)) {
 			switch address = heard.address; {
 			case address.IsValid():
 			case state.polled:
-				address = w.poll(ctx, state)
+				poll.Reset(max(0, routerRest-time.Since(asked)))
 			default:
 				tell(state.startedAnew(time.Now().Add(-heard.epoch)))
 			}

@@ -118,9 +118,14 @@ func (p *pipedRouter) Dial(context.Context, string, string) (net.Conn, error) {
 
 func watching(t *testing.T, p *pipedRouter, local string) {
 	t.Helper()
-	w := RouterWatch{Every: 15 * time.Second, Router: Router{World: p, Gateway: func() (ddns.Gateway, error) {
+	watchingWith(t, p, local, RouterWatch{Every: 15 * time.Second})
+}
+
+func watchingWith(t *testing.T, p *pipedRouter, local string, w RouterWatch) {
+	t.Helper()
+	w.Router = Router{World: p, Gateway: func() (ddns.Gateway, error) {
 		return ddns.Gateway{Address: gateway4, Interface: "lan0", Local: netip.MustParseAddr(local)}, nil
-	}}}
+	}}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -176,4 +181,45 @@ func TestTheMachineThatHoldsTheLineAsksNoRouter(t *testing.T) {
 			t.Errorf("the provider's router was asked %d times", asked)
 		}
 	})
+}
+
+// babble is a socket on which the router's announcements never end.
+type babble struct {
+	net.PacketConn
+	closed chan struct{}
+}
+
+func (b babble) ReadFrom(p []byte) (int, net.Addr, error) {
+	select {
+	case <-time.After(10 * time.Millisecond): // of the bubble's clock
+		return copy(p, pcpAnnounce), net.UDPAddrFromAddrPort(netip.AddrPortFrom(gateway4, 5351)), nil
+	case <-b.closed:
+		return 0, nil, net.ErrClosed
+	}
+}
+
+func (b babble) Close() error { close(b.closed); return nil }
+
+func TestAnnouncementsWithoutEndAreNoStormOfQuestions(t *testing.T) {
+	for name, every := range map[string]time.Duration{"while it is asked anyway": 15 * time.Second, "while it is only listened to": 0} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &pipedRouter{wan: home4}
+				watchingWith(t, p, "192.168.1.10", RouterWatch{Every: every, Announcements: func(context.Context, string) (net.PacketConn, error) {
+					return babble{closed: make(chan struct{})}, nil
+				}})
+				time.Sleep(time.Minute) // of the bubble's clock
+				synctest.Wait()
+				if asked, _ := p.seen(); asked < 55 || asked > 70 {
+					t.Errorf("%d questions in a minute of announcements, want one a second", asked)
+				}
+				p.become(netip.MustParseAddr("45.67.90.77"))
+				time.Sleep(1100 * time.Millisecond)
+				synctest.Wait()
+				if _, hints := p.seen(); len(hints) != 1 {
+					t.Errorf("%+v", hints)
+				}
+			})
+		})
+	}
 }
