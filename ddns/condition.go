@@ -40,7 +40,7 @@ const (
 	CodeContradicted Code = "contradicted"  // the nameservers say something else
 	CodeUnproved     Code = "unproved"      // the nameservers could not be asked
 	CodeLeftBehind   Code = "left-behind"   // records that still hold the old address
-	CodeClock        Code = "clock"         // the clock is before this program was built
+	CodeClock        Code = "clock"         // the clock is wrong: before this program was built, or when no certificate is valid
 	CodeState        Code = "state"         // what must be remembered could not be written
 	CodeCGNAT        Code = "cgnat"         // the provider translates: visitors cannot come in over IPv4
 	CodeDoubleNAT    Code = "double-nat"    // the router's own WAN address is private: two routers in a row
@@ -146,12 +146,10 @@ func Assess(r Round, before []Condition) []Condition {
 // certificates look invalid: that is then the one thing to say, and what
 // stood before still stands.
 func (r *Runner) assess(round Round, before []Condition) []Condition {
-	if r.Built.IsZero() || !round.Started.Before(r.Built) {
-		return settle(append(Assess(round, before), r.assessKeeping()...), before, round.Started)
+	if clock := r.clockTrouble(round); clock != nil {
+		return settle(append(slices.Clone(before), *clock), before, round.Started)
 	}
-	c := condition(CodeClock, "", fmt.Sprintf("the clock says %s, before this program was built: certificates look invalid, and nothing can be published", round.Started.UTC().Format(time.DateOnly)),
-		"set the clock (systemctl status systemd-timesyncd); cfddns goes on by itself once it is right")
-	return settle(append(slices.Clone(before), c), before, round.Started)
+	return settle(append(Assess(round, before), r.assessKeeping()...), before, round.Started)
 }
 
 // assessKeeping says that nothing can be remembered over a restart.

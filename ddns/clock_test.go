@@ -1,0 +1,42 @@
+package ddns
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestAClockIsWrongWhenNobodysCertificateIsValid(t *testing.T) {
+	expired := fmt.Errorf("the answer: %w", &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}})
+	foreign := &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
+	silent := errors.New("no answer within 3s")
+	for name, c := range map[string]struct {
+		errs  []error // of the five operators
+		wrong bool
+	}{
+		"all are out of time":                   {[]error{expired, expired, expired, expired, expired}, true},
+		"two are, the others silent":            {[]error{expired, silent, expired, silent, silent}, true},
+		"one is: it may be late":                {[]error{expired, silent, silent, silent, silent}, false},
+		"two are, and another proves who he is": {[]error{expired, expired, nil, silent, silent}, false},
+		"somebody answers in everybody's place": {[]error{foreign, foreign, foreign, foreign, foreign}, false},
+		"nobody answers":                        {[]error{silent, silent, silent, silent, silent}, false},
+		"all answer":                            {[]error{nil, nil, nil, nil, nil}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := Vote(five(), saying(five(), home, home, home, home, home))
+			for i := range v.Observations {
+				v.Observations[i].Class, v.Observations[i].Err = Authenticated, c.errs[i]
+			}
+			got := new(Runner).assess(Round{Started: start, Verdicts: []Verdict{v}, Holdings: []Holding{{Decision: Publish}}}, nil)
+			if hasCode(got, CodeClock) != c.wrong {
+				t.Fatalf("got %v", got)
+			}
+			if c.wrong && (len(got) != 1 || got[0].Severity != Alarm || !strings.Contains(got[0].Title, "the clock says "+start.UTC().Format("2006-01-02"))) {
+				t.Errorf("got %v, want the clock alone, with what it says", got)
+			}
+		})
+	}
+}
