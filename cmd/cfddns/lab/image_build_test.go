@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,7 +170,7 @@ func buildImage(t *testing.T) {
 	}
 	t.Logf("%.1f MB in all, built in %s", float64(size)/1e6, took.Round(100*time.Millisecond))
 	if c := config.Config; c.User != "65532:65532" || strings.Join(c.Entrypoint, " ") != "/cfddns" || strings.Join(c.Cmd, " ") != "run" ||
-		len(c.Volumes) != 0 || strings.Join(c.Healthcheck.Test, " ") != "CMD /cfddns healthcheck" {
+		len(c.Volumes) != 0 || !slices.Contains(c.Env, "ZONEINFO=/zoneinfo.zip") || !slices.Contains(c.Env, "container=oci") || strings.Join(c.Healthcheck.Test, " ") != "CMD /cfddns healthcheck" {
 		t.Errorf("the image says %+v", c)
 	}
 	if said := d.podman("run", "--rm", "--network=none", "cfddns", "version"); !strings.HasPrefix(said, "cfddns v1.2.3 (2026-11-01, ") {
