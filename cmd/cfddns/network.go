@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cfddns/cfddns/configs"
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/cfddns/cfddns/ipsource"
 )
@@ -53,6 +54,19 @@ func newInternet(rootsFile string) (*internet, error) {
 		return nil, fmt.Errorf("tls_roots: %s holds no certificate in PEM form", rootsFile)
 	}
 	return n, nil
+}
+
+// noRoots warns where the system trusts nobody, so that everything asked over TLS
+// looks forged. Go looks for the roots where distributions put them (crypto/x509).
+func (n *internet) noRoots() configs.Warning {
+	roots, err := n.roots, error(nil)
+	if roots == nil {
+		roots, err = x509.SystemCertPool()
+	}
+	if err == nil && !roots.Equal(x509.NewCertPool()) {
+		return ""
+	}
+	return "no certificate authorities are installed here, so nobody can prove who he is over TLS, and nothing can be published: install the package ca-certificates, or set SSL_CERT_FILE or tls_roots: to a file of them"
 }
 
 // forSources is the network as the sources use it: bound as ip.bind says, and

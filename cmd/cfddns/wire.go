@@ -68,6 +68,9 @@ func (p *parts) connect(a *app) error {
 	if p.network, err = a.networkOf(p.config); err != nil {
 		return err
 	}
+	if real, ok := p.network.(*internet); ok {
+		p.warn(real.noRoots())
+	}
 	token, source, warnings, err := configs.Token(p.config, a.env)
 	if err != nil {
 		return err
