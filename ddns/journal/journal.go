@@ -31,8 +31,9 @@ type Journal struct {
 }
 
 // Open returns the journal in a directory, and makes the directory, for its
-// owner alone, if it is not there. No lock is taken: every file is replaced or
-// appended to in one step, so a one-shot may run beside the daemon.
+// owner alone, if it is not there. A one-shot may run beside the daemon: every
+// file is replaced or appended to in one step, and one of them at a time turns
+// the journal over.
 func Open(dir string) (*Journal, error) {
 	if err := makeDir(dir); err != nil {
 		return nil, fmt.Errorf("the directory %s could not be made: %w; nothing is remembered over a restart: %s", dir, cause(err), remedy(err))

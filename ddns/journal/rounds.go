@@ -136,12 +136,27 @@ func (j *Journal) write(line []byte) error {
 // would grow too long.
 func (j *Journal) openRounds(more int64) (*os.File, error) {
 	path := filepath.Join(j.dir, roundsFile)
-	if info, err := os.Stat(path); err == nil && info.Size() > 0 && info.Size()+more > turnAt {
-		if err := os.Rename(path, filepath.Join(j.dir, oldRounds)); err != nil {
+	if isFull(path, more) {
+		if err := alone(j.dir, func() error { return j.turnOver(path, more) }); err != nil {
 			return nil, err
 		}
 	}
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+}
+
+// isFull reports whether the file would grow too long by more bytes.
+func isFull(path string, more int64) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() > 0 && info.Size()+more > turnAt
+}
+
+// turnOver makes the file the old one, unless somebody else just did: what was
+// begun since must not take the place of all that was before.
+func (j *Journal) turnOver(path string, more int64) error {
+	if !isFull(path, more) {
+		return nil
+	}
+	return os.Rename(path, filepath.Join(j.dir, oldRounds))
 }
 
 // isTorn reports whether the last line has no end.
