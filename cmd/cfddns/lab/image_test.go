@@ -5,10 +5,12 @@ package lab
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,6 +68,7 @@ func TestImage(t *testing.T) {
 		without(t, "a container with a user of its own needs root")
 	}
 	dir := t.TempDir()
+	t.Cleanup(func() { removeGroups(t, imageGroup(dir)) })
 	if !t.Run(build.name, func(t *testing.T) { imageInside(dir, build.name).judgeImage(t) }) {
 		return
 	}
@@ -112,6 +115,30 @@ func (e labEnd) judgeImage(t *testing.T) {
 	}
 }
 
+// imageGroup is the control group of all containers here. Such groups are the
+// one thing that a namespace does not take with it.
+func imageGroup(dir string) string { return filepath.Base(filepath.Dir(dir)) }
+
+// removeGroups removes a control group with those in it, from every hierarchy.
+func removeGroups(t *testing.T, name string) {
+	roots, err := filepath.Glob("/sys/fs/cgroup/*/" + name)
+	must(t, err)
+	for _, root := range append(roots, "/sys/fs/cgroup/"+name) {
+		var groups []string
+		_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() {
+				groups = append(groups, path)
+			}
+			return nil // most roots have none
+		})
+		for _, group := range slices.Backward(groups) { // the inner ones first
+			if err := syscall.Rmdir(group); err != nil {
+				t.Errorf("control group %s is left behind: %v", group, err)
+			}
+		}
+	}
+}
+
 // A depot is podman with a store of its own.
 type depot struct {
 	t     *testing.T
@@ -133,7 +160,7 @@ func newDepot(t *testing.T) *depot {
 		must(t, os.MkdirAll(place, 0o755))
 		must(t, syscall.Mount("tmpfs", place, "tmpfs", 0, ""))
 	}
-	for _, place := range []string{"/run/netns", "/run/lock"} {
+	for _, place := range []string{"/run/netns", "/run/networks", "/run/lock"} {
 		must(t, os.Mkdir(place, 0o755))
 	}
 	d := &depot{t: t, built: os.Getenv(labImage), conf: filepath.Join(t.TempDir(), "containers.conf")}
@@ -147,7 +174,7 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 [network]
 network_backend = "netavark"
-network_config_dir = "`+t.TempDir()+`"
+network_config_dir = "/run/networks"
 `), 0o644))
 	t.Cleanup(func() { d.try("rm", "--force", "--all", "--time=0") })
 	return d
@@ -157,7 +184,11 @@ network_config_dir = "`+t.TempDir()+`"
 // is there to call the health check is no news.
 func (d *depot) try(args ...string) (stdout, stderr string, code int) {
 	d.t.Helper()
-	words := append(append(d.at[:len(d.at):len(d.at)], "podman", "--log-level=panic"), args...)
+	words := append(append(d.at[:len(d.at):len(d.at)], "podman", "--log-level=panic"), args[0])
+	if args[0] == "run" { // what is built leaves none
+		words = append(words, "--cgroup-parent=/"+imageGroup(d.built))
+	}
+	words = append(words, args[1:]...)
 	podman := exec.Command(words[0], words[1:]...)
 	podman.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/root", "CONTAINERS_CONF=" + d.conf}
 	var out, errs bytes.Buffer
