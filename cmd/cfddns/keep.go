@@ -52,8 +52,16 @@ func (k *keeper) save(round ddns.Round, memory ddns.Memory) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.open() {
-		k.trouble = errors.Join(k.journal.Append(round.Report()), k.journal.Save(memory))
+		k.trouble = inOneLine(k.journal.Append(round.Report()), k.journal.Save(memory))
 	}
+}
+
+// inOneLine joins two errors for a log and a list, where each has one line.
+func inOneLine(first, second error) error {
+	if first == nil || second == nil {
+		return errors.Join(first, second)
+	}
+	return fmt.Errorf("%w; %w", first, second)
 }
 
 // why says why nothing can be kept; nil if it can, or nothing is to be kept.
