@@ -1,0 +1,93 @@
+//go:build linux
+
+package lab
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A umlBox is a machine with a kernel of its own, whose clock may be wrong, and
+// whose power can be cut. It hangs at a router by a tap device.
+type umlBox struct {
+	*box
+	router *uplink
+}
+
+// umlHome puts such a machine behind the router.
+func (u *uplink) umlHome(name string) *umlBox {
+	u.l.Helper()
+	need(u.l.T, "linux.uml", "busybox")
+	u.do(`iptables -t nat -A POSTROUTING -o wan0 -s 192.168.9.0/24 -j MASQUERADE
+		ip tuntap add tap0 mode tap
+		ip addr add 192.168.9.1/24 dev tap0
+		ip link set tap0 up`)
+	return &umlBox{box: u.l.box(name, u.machine), router: u}
+}
+
+// boot starts the machine with its clock at a time, and the daemon on it. What
+// the program says is what the machine says.
+func (b *umlBox) boot(clock time.Time) *program {
+	b.l.Helper()
+	script := filepath.Join(b.l.TempDir(), "boot") // it holds the token, which no file of the program may
+	var exports strings.Builder
+	for _, e := range b.env {
+		name, value, _ := strings.Cut(e, "=")
+		fmt.Fprintf(&exports, "export %s='%s'\n", name, value)
+	}
+	must(b.l.T, os.WriteFile(script, fmt.Appendf(nil, `ip link set vec0 up
+ip addr add 192.168.9.10/24 dev vec0
+ip route add default via 192.168.9.1
+busybox date -s @%d >/dev/null
+mount --bind '%s' /etc/hosts
+mount --bind '%s' /etc/resolv.conf
+mount -t hostfs none /srv -o '%s'
+%sexport CFDDNS_STATE=/srv/state
+'%s' run --log-level debug 2>&1
+`, clock.Unix(), b.l.gate.hosts, b.l.gate.conf, b.dir, exports.String(), os.Getenv(labProgram)), 0o600))
+	boot, err := umlCommand(b.l.Context(), script, "vec0:transport=tap,ifname=tap0")
+	must(b.l.T, err)
+	inside := b.inside(boot.Args...)
+	inside.SysProcAttr = boot.SysProcAttr
+	return b.l.launch(inside)
+}
+
+// One of two boxes has a clock that is wrong. Hours off harm nothing; at 1970
+// no certificate is valid yet: it says so, stays, and hinders nobody. Then its
+// power is cut, and it comes back with a clock that is right.
+func boxesApartInTime(t *testing.T) {
+	l := newWideLab(t, oldRecord())
+	firewall := l.uplink("firewall", labLine)
+	server := firewall.umlHome("server")
+	server.set("TZ", "UTC")
+
+	far := server.boot(time.Now().Add(9 * time.Hour))
+	l.within(30*time.Second, "nine hours ahead, and the record is right", func() bool { return l.holds(labName, labLine) })
+	far.kill()
+
+	old := server.boot(time.Unix(60, 0))
+	firewall.start("run", "--log-level", "debug")
+	said := func(p *program, what string) func() bool {
+		return func() bool { return strings.Contains(p.stdout.String(), what) }
+	}
+	l.within(30*time.Second, "it says that the clock is wrong", said(old, "the clock says 1970-01-01, before this program was built"))
+	address := firewall.move(lineAfter(1))
+	took := l.within(20*time.Second, "the other box follows", func() bool { return l.holds(labName, address) })
+	l.Logf("beside a box of 1970 the record is right after %s", took.Round(time.Millisecond))
+	if !old.runs() {
+		t.Errorf("it ended:\n%s", old.stdout)
+	}
+	_, before := l.calls()
+	old.kill()
+
+	now := server.boot(time.Now())
+	l.within(30*time.Second, "it finds the name right", said(now, "all 1 names right at "+address))
+	if _, after := l.calls(); after != before {
+		t.Errorf("%d writes, and all was right", after-before)
+	}
+	l.wantHolds(labName, address)
+}
