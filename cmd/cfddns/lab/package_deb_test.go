@@ -26,7 +26,7 @@ func debianLife(t *testing.T) {
 	must(t, os.RemoveAll(filepath.Join(tree.root, "etc/dpkg/dpkg.cfg.d")))
 	// Without this file no list of all manuals is made anew after each step; see mandb(8).
 	must(t, os.RemoveAll(filepath.Join(tree.root, "var/lib/man-db/auto-update")))
-	installedInAnImage(t, tree)
+	r.installedInAnImage(t, tree)
 	p := packaged{l, l.boot(tree)}
 	p.installed()
 	p.configured()
@@ -39,7 +39,7 @@ func debianLife(t *testing.T) {
 }
 
 // installedInAnImage installs and purges where no systemd runs.
-func installedInAnImage(t *testing.T, tree tree) {
+func (r release) installedInAnImage(t *testing.T, tree tree) {
 	t.Helper()
 	sh(t, "/", nil, `chroot "$0" dpkg --install /root/old.deb`, tree.root)
 	link := filepath.Join(tree.root, "etc/systemd/system/multi-user.target.wants/cfddns.service")
@@ -49,6 +49,11 @@ func installedInAnImage(t *testing.T, tree tree) {
 	sh(t, "/", nil, `chroot "$0" dpkg --purge cfddns`, tree.root)
 	if _, err := os.Lstat(link); err == nil {
 		t.Errorf("purged in an image, the service is still enabled")
+	}
+	sh(t, "/", nil, `rpm="chroot $0 rpm --force-debian --nodeps"; $rpm --install /root/old.rpm; $rpm --upgrade /root/new.rpm; $rpm --erase cfddns`, tree.root)
+	// Alpine's, where OpenRC does not run either.
+	for _, script := range []string{"post-upgrade", "pre-deinstall"} {
+		sh(t, "/", nil, `tar -xzOf "$1" "."$2 2>/dev/null | chroot "$0" sh -e`, tree.root, r.only(t, "new/*_x86_64.apk"), script)
 	}
 }
 

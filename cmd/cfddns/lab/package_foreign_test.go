@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"debug/buildinfo"
 	"debug/elf"
 	"debug/macho"
 	"encoding/json"
@@ -63,6 +64,7 @@ func (r release) runsForeign(t *testing.T, target string) {
 	if said := run("version"); !strings.HasPrefix(said, "cfddns "+packagedNew+" (2026-11-24, ") || !strings.HasSuffix(said, ", linux/"+arch+")\n") {
 		t.Errorf("it says of itself: %s", said)
 	}
+	leastNeeded(t, program, target)
 	serveForeign(t, exec.Command(qemu, program, "sandbox", "--zone", "example.com", "--write-config", config), dir)
 	if said := run("ip"); !strings.Contains(said, "agreed  "+labHome) {
 		t.Errorf("ip: %s", said)
@@ -73,6 +75,21 @@ func (r release) runsForeign(t *testing.T, target string) {
 	if said := run("once"); said != "" {
 		t.Errorf("a second round has something to say: %s", said)
 	}
+}
+
+// leastNeeded fails if a program was built for more than the least of its
+// architecture, which the emulator would not notice.
+func leastNeeded(t *testing.T, program, target string) {
+	t.Helper()
+	want := map[string]string{"linux/arm64": "GOARM64=v8.0", "linux/armv7": "GOARM=7", "linux/mipsle": "GOMIPS=softfloat", "linux/riscv64": "GORISCV64=rva20u64"}[target]
+	info, err := buildinfo.ReadFile(program)
+	must(t, err)
+	for _, s := range info.Settings {
+		if s.Key+"="+s.Value == want {
+			return
+		}
+	}
+	t.Errorf("it was not built with %s: %v", want, info.Settings)
 }
 
 // serveForeign starts a sandbox, and waits for the line that says where it listens.
