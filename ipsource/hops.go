@@ -27,7 +27,9 @@ const (
 // that keeps silent is the zero Addr; those after the last that answered are
 // left out. Each is asked by one datagram that may travel just so far, over a
 // plain socket of the world: no privilege is needed. It works on Linux only.
-func Hops(ctx context.Context, world ddns.World) []netip.Addr {
+// Each is told to heard as soon as it answers, counting from 1: a silent one
+// must not hold up what is done about another.
+func Hops(ctx context.Context, world ddns.World, heard func(hop int, router netip.Addr)) []netip.Addr {
 	ctx, cancel := context.WithTimeout(ctx, hopPatience)
 	defer cancel()
 	way := make([]netip.Addr, maxHops)
@@ -40,7 +42,9 @@ func Hops(ctx context.Context, world ddns.World) []netip.Addr {
 			}
 			defer conn.Close()
 			defer hangUp(ctx, conn)()
-			way[i] = hopAt(conn, i+1)
+			if way[i] = hopAt(conn, i+1); way[i].IsValid() {
+				heard(i+1, way[i])
+			}
 		})
 	}
 	asking.Wait()

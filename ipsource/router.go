@@ -30,15 +30,20 @@ type Router struct {
 	// Gateway is the default route over IPv4.
 	Gateway func() (ddns.Gateway, error)
 	// Hops names the first routers on the way out, the nearest first; zero where
-	// one keeps silent. Nil: they are not looked for.
-	Hops func(ctx context.Context) []netip.Addr
+	// one keeps silent. It tells of each as soon as it answers, counting from 1.
+	// Nil: they are not looked for.
+	Hops func(ctx context.Context, heard func(hop int, router netip.Addr)) []netip.Addr
 	// Agent is the User-Agent of requests.
 	Agent string
 }
 
-// gatewayAlone is how long the default gateway is asked before a router behind
-// it is asked in its place. A machine that is no router refuses at once.
-const gatewayAlone = 1500 * time.Millisecond
+const (
+	// gatewayPatience is how long the gateway and the router behind it are asked.
+	gatewayPatience = 1500 * time.Millisecond
+	// gatewayMoment is how long the gateway is waited for once the router behind
+	// it has answered.
+	gatewayMoment = 50 * time.Millisecond
+)
 
 // errNoWAN says that a router answered and holds no address that it may name.
 var errNoWAN = errors.New("the router names no address: it has no line, or a private one (CGNAT, another router)")
@@ -56,14 +61,20 @@ func (r Router) WAN(ctx context.Context) []ddns.WANFinding {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var way []netip.Addr
+	behind := make(chan netip.Addr, 1) // the router behind the gateway, if there is one
 	looked := make(chan struct{})
 	go func() { // awaited below
 		defer close(looked)
+		defer close(behind)
 		if r.Hops != nil {
-			way = r.Hops(ctx)
+			way = r.Hops(ctx, func(hop int, router netip.Addr) {
+				if hop == 2 && router.IsPrivate() && router != gateway.Address {
+					behind <- router
+				}
+			})
 		}
 	}()
-	findings = append(findings, r.askRouters(ctx, gateway.Address, func() []netip.Addr { <-looked; return way })...)
+	findings = append(findings, r.askRouters(ctx, gateway.Address, behind)...)
 	if naming(findings) {
 		cancel() // the hops could add nothing
 	}
@@ -71,22 +82,53 @@ func (r Router) WAN(ctx context.Context) []ddns.WANFinding {
 	return append(findings, hopFindings(way)...)
 }
 
-// askRouters asks the gateway and, if that answers nothing and stands before a
-// private router, as the bridge of a container does, the router behind it.
-func (r Router) askRouters(ctx context.Context, gateway netip.Addr, way func() []netip.Addr) []ddns.WANFinding {
-	var findings []ddns.WANFinding
+// askRouters asks the gateway and, while that says nothing and stands before a
+// private router, as the bridge of a container does, the router behind it too.
+// A bridge mostly refuses at once; one whose kernel or firewall keeps silent
+// must not cost the time in which the router would have answered.
+func (r Router) askRouters(ctx context.Context, gateway netip.Addr, behind <-chan netip.Addr) []ddns.WANFinding {
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	ctx, cancel := context.WithTimeout(ctx, gatewayPatience)
+	defer cancel()
+	ask := func(router netip.Addr) <-chan []ddns.WANFinding {
+		answer := make(chan []ddns.WANFinding, 1)
+		asking.Go(func() { answer <- r.askOne(ctx, router) })
+		return answer
+	}
+	var near, far <-chan []ddns.WANFinding
 	if gateway.IsValid() {
-		alone, cancel := context.WithTimeout(ctx, gatewayAlone)
-		defer cancel()
-		findings = r.askOne(alone, gateway)
+		near = ask(gateway)
 	}
-	if answered(findings) {
-		return findings
+	var first, second []ddns.WANFinding
+	var enough <-chan time.Time // for the gateway to be heard before the other
+	for near != nil || behind != nil || far != nil {
+		select {
+		case first = <-near:
+			near = nil
+			if answered(first) {
+				return first
+			}
+		case router, there := <-behind:
+			behind = nil
+			if there {
+				far = ask(router)
+			}
+		case second = <-far:
+			if far = nil; answered(second) {
+				enough = time.After(gatewayMoment)
+			}
+		case <-enough:
+			near = nil
+		}
+		if near == nil && answered(second) {
+			return second
+		}
 	}
-	if hops := way(); len(hops) > 1 && hops[1].IsPrivate() && hops[1] != gateway {
-		return r.askOne(ctx, hops[1])
+	if second != nil {
+		return second
 	}
-	return findings
+	return first
 }
 
 // askOne asks one router by every protocol, until one names an address.

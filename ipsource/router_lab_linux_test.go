@@ -162,7 +162,7 @@ func TestLabARealRouterNamesItsAddress(t *testing.T) {
 		})
 	}
 	witness := Router{World: labNet, Gateway: func() (ddns.Gateway, error) { return DefaultGateway("") },
-		Hops: func(ctx context.Context) []netip.Addr { return Hops(ctx, labNet) }, Agent: "test"}
+		Hops: labHops, Agent: "test"}
 	judged := func(home, nat ddns.NAT, says string) {
 		t.Helper()
 		v := ddns.Verdict{Family: ddns.IPv4, State: ddns.Agreed, Address: netip.MustParseAddr(string(home))}
@@ -190,6 +190,11 @@ func TestLabARealRouterNamesItsAddress(t *testing.T) {
 	judged("45.67.89.10", ddns.NATUnknown, "names no address")
 }
 
+// labHops is the way out of the laboratory's home.
+func labHops(ctx context.Context, heard func(int, netip.Addr)) []netip.Addr {
+	return Hops(ctx, labNet, heard)
+}
+
 // hopsHere makes the test binary print the way out of where it is started.
 const hopsHere = "CFDDNS_TEST_HOPS"
 
@@ -198,9 +203,9 @@ const hopsHere = "CFDDNS_TEST_HOPS"
 func TestLabAContainerFindsItsRouter(t *testing.T) {
 	if os.Getenv(hopsHere) != "" {
 		gateway, err := DefaultGateway("")
-		fmt.Println("uid", os.Getuid(), "gateway", gateway.Address, err, "hops", Hops(t.Context(), labNet))
+		fmt.Println("uid", os.Getuid(), "gateway", gateway.Address, err, "hops", labHops(t.Context(), func(int, netip.Addr) {}))
 		r := Router{World: labNet, Gateway: func() (ddns.Gateway, error) { return gateway, err },
-			Hops: func(ctx context.Context) []netip.Addr { return Hops(ctx, labNet) }, Agent: "test"}
+			Hops: labHops, Agent: "test"}
 		address, err := r.ask(t.Context(), nil, ddns.IPv4)
 		fmt.Println("the router says", address, err)
 		return

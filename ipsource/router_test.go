@@ -258,6 +258,13 @@ func TestTheRouterAsAWitness(t *testing.T) {
 		return loopback{hosts: map[string]string{"192.168.0.1:5351": udpServer(t, func([]byte) [][]byte { return [][]byte{pmp(0, "45.67.89.10")} }),
 			"192.168.1.1:5351": "127.0.0.1:1", "192.168.1.1:1900": "127.0.0.1:1", "192.168.1.1:49000": "127.0.0.1:1", "192.168.0.1:1900": "127.0.0.1:1", "192.168.0.1:49000": "127.0.0.1:1"}}
 	}
+	silent := func(t *testing.T) ddns.World {
+		world := behind(t).(loopback)
+		for _, port := range []string{"5351", "1900"} {
+			world.hosts["192.168.1.1:"+port] = udpServer(t, func([]byte) [][]byte { return nil })
+		}
+		return world
+	}
 	for _, c := range []struct {
 		name    string
 		world   func(*testing.T) ddns.World
@@ -269,6 +276,7 @@ func TestTheRouterAsAWitness(t *testing.T) {
 		{"a router that is not to be searched", fritz, lan, nil, "upnp at 192.168.1.1:49000 45.67.89.10"},
 		{"nobody answers", nobody, lan, nil, ""},
 		{"a bridge before the router", behind, lan, []netip.Addr{gateway4, modem4}, "nat-pmp at 192.168.0.1 45.67.89.10, hop 1 192.168.1.1, hop 2 192.168.0.1"},
+		{"a bridge that keeps silent before the router", silent, lan, []netip.Addr{gateway4, modem4}, "nat-pmp at 192.168.0.1 45.67.89.10, hop 1 192.168.1.1, hop 2 192.168.0.1"},
 		{"a bridge before the world", nobody, lan, []netip.Addr{gateway4, home4}, "hop 1 192.168.1.1, hop 2 45.67.89.10"},
 		{"the line is at this machine", nobody, ddns.Gateway{Interface: "ppp0", Local: home4}, nil, "interface ppp0 45.67.89.10"},
 		{"the line is at this machine, behind CGNAT", nobody, ddns.Gateway{Interface: "wwan0", Local: netip.MustParseAddr("100.64.1.2")}, nil, "interface wwan0 100.64.1.2"},
@@ -277,10 +285,15 @@ func TestTheRouterAsAWitness(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := Router{World: c.world(t), Gateway: wayOut(c.gateway), Agent: "test"}
 			if c.hops != nil {
-				r.Hops = func(context.Context) []netip.Addr { return c.hops }
+				r.Hops = func(_ context.Context, heard func(int, netip.Addr)) []netip.Addr {
+					for i, hop := range c.hops {
+						heard(i+1, hop)
+					}
+					return c.hops
+				}
 			}
 			var got []string
-			for _, f := range r.WAN(within(t, 2*time.Second)) {
+			for _, f := range r.WAN(within(t, time.Second)) {
 				if f.Address.IsValid() {
 					got = append(got, f.By+" "+f.Address.String())
 				}

@@ -162,7 +162,7 @@ func (w RouterWatch) whoAnswers(ctx context.Context) watched {
 	if w.Router.Hops == nil {
 		return s
 	}
-	if hops := w.Router.Hops(ctx); len(hops) > 1 && hops[1].IsPrivate() && hops[1] != gateway.Address {
+	if hops := w.Router.Hops(ctx, func(int, netip.Addr) {}); len(hops) > 1 && hops[1].IsPrivate() && hops[1] != gateway.Address {
 		w.answers(ctx, hops[1], &s)
 	}
 	return s

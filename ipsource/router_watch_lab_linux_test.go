@@ -18,7 +18,7 @@ import (
 // watchOf is the watch as the program builds it.
 func watchOf(every time.Duration) RouterWatch {
 	return RouterWatch{Every: every, Router: Router{World: labNet, Gateway: func() (ddns.Gateway, error) { return DefaultGateway("") },
-		Hops: func(ctx context.Context) []netip.Addr { return Hops(ctx, labNet) }, Agent: "test"}}
+		Hops: labHops, Agent: "test"}}
 }
 
 func announcements(_ context.Context, through string) (net.PacketConn, error) {

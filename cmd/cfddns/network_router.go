@@ -16,7 +16,9 @@ import (
 func routerOn(sources network) ipsource.Router {
 	r := ipsource.Router{World: sources, Gateway: sources.Gateway, Agent: userAgent()}
 	if _, real := sources.(*internet); real { // only there datagrams end on the way
-		r.Hops = func(ctx context.Context) []netip.Addr { return ipsource.Hops(ctx, sources) }
+		r.Hops = func(ctx context.Context, heard func(int, netip.Addr)) []netip.Addr {
+			return ipsource.Hops(ctx, sources, heard)
+		}
 	}
 	return r
 }
