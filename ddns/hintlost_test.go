@@ -158,3 +158,26 @@ func TestWhoeverWishesInVainManyTimesIsToldInTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// A router that hears "nothing changed" does not push again for days.
+func TestWhatWasNotLookedIntoIsNotAnsweredByAnOldRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newLittleHome()
+		loop, _ := h.live(t, h.every(20*time.Minute))
+		after(time.Second)
+		for i := range 4 { // in vain
+			push(t, loop, fmt.Sprintf("45.67.200.%d", i+1))
+		}
+		if r := push(t, loop, "45.67.200.4"); r.ID == "" {
+			t.Error("what was in vain a moment ago is answered by the round that showed it")
+		}
+		h.set(func(h *littleHome) { h.wan = homeB })
+		if r := push(t, loop, homeB.String()); r.ID != "" {
+			t.Errorf("a push that has to wait was answered by a round in which the record held %s", r.Outcomes[0].Address)
+		}
+		after(10 * time.Minute)
+		if r := push(t, loop, homeB.String()); r.ID == "" || r.Outcomes[0].Address != homeB.String() {
+			t.Errorf("ten minutes later it was told of %+v", r.Outcomes)
+		}
+	})
+}

@@ -77,7 +77,8 @@ func (l *Loop) Hear(ctx context.Context, h Hint) {
 }
 
 // HearOut takes a hint in and returns the round that followed it: the last one
-// if the hint is mute, or has to wait. The error is that of the context.
+// if the hint is no news, the zero Round if it has to wait and names an address
+// that is. The error is that of the context.
 func (l *Loop) HearOut(ctx context.Context, h Hint) (Round, error) {
 	answer := make(chan Round, 1)
 	return l.follow(ctx, heard{h, answer}, answer)

@@ -61,9 +61,9 @@ func newTurning(s Settings, past Past, wall time.Time) *turning {
 		timer: time.NewTimer(time.Hour), wall: wall, mono: time.Now()}
 }
 
-// hear takes in a hint. One that is no news is answered by the last round, as
-// is one that has to wait. Whether one that comes during a round is news, the
-// round alone shows: the last one may be about to be wrong.
+// hear takes in a hint. One that is no news is answered by the last round.
+// Whether one that comes during a round is news, that round alone shows: the
+// last one may be about to be wrong.
 func (t *turning) hear(h heard) {
 	switch {
 	case h.hint.From == "":
@@ -103,7 +103,8 @@ func keep(hints []heard, h heard) []heard {
 	return hints
 }
 
-// putOff answers those whose hints have to wait for their round by the last one.
+// putOff answers those whose hints have to wait for their round: by the last one,
+// but not where they name something else than that.
 func (t *turning) putOff(now time.Time) {
 	if t.job == rounding || t.patient(now) <= 0 {
 		return
@@ -111,7 +112,11 @@ func (t *turning) putOff(now time.Time) {
 	waiting := t.hints
 	t.hints = nil
 	for _, h := range waiting {
-		h.reply(t.last)
+		answer := t.last
+		if a := h.hint.Address; a.IsValid() && !t.isAgreed(a) {
+			answer = Round{}
+		}
+		h.reply(answer)
 		t.hints = keep(t.hints, heard{hint: h.hint})
 	}
 }

@@ -22,7 +22,7 @@ func (p *pushes) answer(round ddns.Round, targets []ddns.Target, pushed []netip.
 	for _, t := range meant(targets, pushed) {
 		at := slices.IndexFunc(round.Outcomes, func(o ddns.Outcome) bool { return o.Target.Key() == t.Key() })
 		if at < 0 {
-			return pushTrouble // a reload came in between
+			return pushTrouble // a reload came in between, or there was no round yet
 		}
 		o := round.Outcomes[at]
 		if o.State != ddns.Right && o.State != ddns.Changed || o.Address == "" {
