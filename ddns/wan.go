@@ -163,11 +163,15 @@ func (w WAN) explain(v Verdict, by string) string {
 	if w.Address.IsValid() {
 		return named + ", and there is nothing to compare it to"
 	}
-	return w.explainSilence()
+	return w.explainSilence(v)
 }
 
 // explainSilence says what is known where no witness names an address.
-func (w WAN) explainSilence() string {
+func (w WAN) explainSilence(v Verdict) string {
+	noName := "without a line, behind CGNAT or behind another router"
+	if v.State == Agreed {
+		noName = "behind CGNAT or behind another router" // there is a line
+	}
 	var words, reasons, silent []string
 	for _, f := range w.Findings {
 		switch {
@@ -175,7 +179,7 @@ func (w WAN) explainSilence() string {
 			words = append(words, fmt.Sprintf("%s on the way out is %s, as behind a provider's NAT (CGNAT)", f.By, f.Address))
 		case f.Hop:
 		case f.Empty:
-			words = append(words, f.By+" answers and names no address, as without a line or behind CGNAT")
+			words = append(words, f.By+" answers and names no address, as "+noName)
 		case f.Err != nil && unanswered(f.Err):
 			silent = append(silent, f.By)
 		case f.Err != nil:
