@@ -67,7 +67,7 @@ func bootInside(program, name string, groups []string) labEnd {
 	for part := range strings.SplitSeq(name, "/") {
 		pattern = append(pattern, "^"+regexp.QuoteMeta(part)+"$")
 	}
-	again := exec.Command(os.Args[0], "-test.run="+strings.Join(pattern, "/"), "-test.v", "-test.count=1", "-test.timeout=15m")
+	again := exec.Command(os.Args[0], "-test.run="+strings.Join(pattern, "/"), "-test.v", "-test.count=1", "-test.timeout="+bootTimeout())
 	again.Env = append(os.Environ(), labProgram+"="+program, labCgroups+"="+strings.Join(groups, ":"))
 	again.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:   syscall.CLONE_NEWNET | syscall.CLONE_NEWPID,
@@ -79,66 +79,16 @@ func bootInside(program, name string, groups []string) labEnd {
 	return labEnd{output: string(output), took: time.Since(began), err: err}
 }
 
-// newCgroups makes a control group for a boot in each hierarchy, by the same
-// name: a systemd takes the group that it is started in for its own, and two
-// would meet there.
-func newCgroups(t *testing.T) (groups []string) {
-	t.Helper()
-	name := fmt.Sprintf("cfddns-boot-%d-%s", os.Getpid(), strings.Map(plain, t.Name()))
-	for _, parent := range ownCgroups(t) {
-		group := filepath.Join(parent, name)
-		if err := os.Mkdir(group, 0o755); err != nil {
-			without(t, "no control group of its own: %v", err)
-		}
-		t.Cleanup(func() { removeCgroup(t, group) })
-		groups = append(groups, group)
-	}
-	return groups
-}
+// labLong is how long a machine stands without a network after its boot, where
+// that is to be as long as in life.
+const labLong = "LAB_LONG"
 
-// plain leaves of a name what a directory may be called.
-func plain(r rune) rune {
-	if r == '/' || r == ':' || r == '\\' {
-		return '_'
+// bootTimeout is how long a test may take inside.
+func bootTimeout() string {
+	if os.Getenv(labLong) != "" {
+		return "1h"
 	}
-	return r
-}
-
-// ownCgroups are the control groups that this process is in (cgroups(7)). A
-// new one of cpuset takes no process, and systemd makes none.
-func ownCgroups(t *testing.T) (groups []string) {
-	t.Helper()
-	table, err := os.ReadFile("/proc/self/cgroup")
-	must(t, err)
-	for line := range strings.Lines(string(table)) {
-		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		hierarchy := strings.TrimPrefix(parts[1], "name=")
-		roots := []string{hierarchy}
-		if hierarchy == "" { // version 2, beside the others or alone
-			roots = []string{"unified", ""}
-		}
-		for _, root := range roots {
-			group := filepath.Join("/sys/fs/cgroup", root, parts[2])
-			if _, err := os.Stat(filepath.Join(group, "cgroup.procs")); err == nil && hierarchy != "cpuset" {
-				groups = append(groups, group)
-				break
-			}
-		}
-	}
-	return groups
-}
-
-// removeCgroup removes a group and all below it. What ran in there is dead, but
-// the kernel may take a moment to notice.
-func removeCgroup(t *testing.T, group string) {
-	var err error
-	for patience := time.Now().Add(5 * time.Second); time.Now().Before(patience); <-time.After(20 * time.Millisecond) {
-		_ = exec.Command("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").Run()
-		if _, err = os.Stat(group); errors.Is(err, os.ErrNotExist) {
-			return
-		}
-	}
-	t.Errorf("the control group %s is still there", group)
+	return "150s"
 }
 
 // enterBootRoom makes the namespaces fit for a boot.
@@ -175,6 +125,15 @@ func (r tree) copy(from, to string, mode os.FileMode) {
 	r.write(to, string(content), mode)
 }
 
+// link lays a symbolic link into the tree.
+func (r tree) link(to, path string) {
+	r.t.Helper()
+	at := filepath.Join(r.root, path)
+	must(r.t, os.MkdirAll(filepath.Dir(at), 0o755))
+	must(r.t, os.RemoveAll(at))
+	must(r.t, os.Symlink(to, at))
+}
+
 // newTree makes a tree: this machine's, in memory, without the services that
 // would start by themselves, and with the lab's names and authority.
 func (l *lab) newTree() tree {
@@ -207,9 +166,7 @@ func (r tree) quieten() {
 	// These would write to the kernel that all systems here share, or need hardware.
 	for _, unit := range []string{"systemd-sysctl", "systemd-udevd", "systemd-udev-trigger", "systemd-modules-load", "systemd-binfmt",
 		"systemd-timesyncd", "systemd-networkd", "systemd-resolved", "nftables", "postgresql", "getty@tty1", "console-getty", "systemd-firstboot"} {
-		at := filepath.Join(r.root, "etc/systemd/system", unit+".service")
-		must(r.t, os.RemoveAll(at))
-		must(r.t, os.Symlink("/dev/null", at))
+		r.link("/dev/null", "/etc/systemd/system/"+unit+".service")
 	}
 	r.write("/etc/machine-id", "cfdd0000000000000000000000000001\n", 0o444) // not the first boot: no presets
 	r.write("/etc/fstab", "", 0o644)
@@ -274,7 +231,7 @@ func (s *system) cutPower() {
 	if code == 0 && strings.Contains(journal, labToken) {
 		s.l.Errorf("the journal holds the token:\n%s", journal)
 	}
-	if s.l.Failed() {
+	if s.l.Failed() && code == 0 {
 		s.l.Logf("the journal of cfddns:\n%s", journal)
 	}
 	if s.leader != 0 {
@@ -298,6 +255,7 @@ func (s *system) powerOff() {
 // inside is a command that runs in the system, as its root.
 func (s *system) inside(words ...string) *exec.Cmd {
 	cmd := exec.Command("nsenter", append([]string{fmt.Sprintf("--target=%d", s.leader), "--all", "--"}, words...)...)
+	cmd.WaitDelay = time.Second // what it leaves behind in the system does not hold us up
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER="}
 	return cmd
 }
@@ -339,6 +297,21 @@ func (s *system) script(text, stdin string) string {
 func (s *system) write(path, content string, mode os.FileMode) {
 	s.l.Helper()
 	s.script(fmt.Sprintf("mkdir -p %q; install -m %o /dev/stdin %q", filepath.Dir(path), mode, path), content)
+}
+
+// process is the number by which this side knows a process of the system, 0 if it does not.
+func (s *system) process(inside string) int {
+	tables, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, table := range tables {
+		status, _ := os.ReadFile(table) // it may have ended
+		_, numbers, _ := strings.Cut(string(status), "\nNSpid:")
+		numbers, _, _ = strings.Cut(numbers, "\n")
+		if words := strings.Fields(numbers); len(words) == 2 && words[1] == inside { // pid_namespaces(7)
+			pid, _ := strconv.Atoi(words[0])
+			return pid
+		}
+	}
+	return 0
 }
 
 // show is a property of a unit.
