@@ -33,8 +33,11 @@ type RouterWatch struct {
 }
 
 const (
-	// routerLookAgain is how long a router is not looked for where none answered.
-	routerLookAgain = 20 * time.Minute
+	// Where no router answers it is looked for after routerLookSoon, and then after
+	// twice as long each time, up to routerLookLate: after a power cut it starts
+	// later than the machines behind it.
+	routerLookSoon = 30 * time.Second
+	routerLookLate = 20 * time.Minute
 	// routerPatience is how long a router in the house may take to answer.
 	routerPatience = time.Second
 	// routerRest is how long it is left alone after a question, however many
@@ -67,7 +70,8 @@ func (w RouterWatch) Watch(ctx context.Context, tell func(ddns.Hint)) {
 	defer ears.close()
 	state := w.find(ctx)
 	ears.open(ctx, w.Announcements, state)
-	look := time.NewTimer(routerLookAgain)
+	patience := routerLookSoon
+	look := time.NewTimer(patience)
 	defer look.Stop()
 	poll := time.NewTimer(w.Every / 2) // half-way between two probes
 	defer poll.Stop()
@@ -83,11 +87,15 @@ func (w RouterWatch) Watch(ctx context.Context, tell func(ddns.Hint)) {
 		case <-w.Routed:
 			state = w.find(ctx)
 			ears.open(ctx, w.Announcements, state)
+			patience = routerLookSoon
+			look.Reset(patience)
 		case <-look.C:
-			look.Reset(routerLookAgain)
+			patience = min(2*patience, routerLookLate)
+			look.Reset(patience)
 			if !state.polled {
 				state = w.find(ctx)
 				ears.open(ctx, w.Announcements, state)
+				address, state.wan = state.wan, netip.Addr{} // it may have come back with another one
 			}
 		case <-poll.C:
 			if w.Every > 0 {

@@ -165,8 +165,28 @@ func TestWhereNoRouterAnswersItIsLookedForNowAndThen(t *testing.T) {
 		watching(t, p, "192.168.1.10")
 		time.Sleep(24 * time.Hour) // of the bubble's clock
 		synctest.Wait()
-		if asked, hints := p.seen(); asked > 74 || len(hints) != 0 {
+		if asked, hints := p.seen(); asked > 80 || len(hints) != 0 {
 			t.Errorf("%d questions in a day, %d hints", asked, len(hints))
+		}
+	})
+}
+
+func TestARouterThatStartsLateIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipedRouter{}
+		watching(t, p, "192.168.1.10")
+		time.Sleep(3 * time.Minute) // of the bubble's clock
+		p.become(home4)
+		time.Sleep(4 * time.Minute)
+		synctest.Wait()
+		if _, hints := p.seen(); len(hints) != 1 || hints[0].Address != home4 {
+			t.Errorf("four minutes after it began to answer: %+v", hints)
+		}
+		p.become(netip.MustParseAddr("45.67.90.77"))
+		time.Sleep(16 * time.Second)
+		synctest.Wait()
+		if _, hints := p.seen(); len(hints) != 2 || hints[1].Address != p.now() {
+			t.Errorf("it moved: %+v", hints)
 		}
 	})
 }

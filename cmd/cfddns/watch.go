@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/cfddns/cfddns/ipsource"
@@ -38,20 +40,7 @@ func (d *theDaemon) watchOnce(ctx context.Context) {
 	tell := func(h ddns.Hint) { d.hear(ctx, h) }
 	routed := make(chan struct{}, 1)
 	var watching sync.WaitGroup
-	watching.Go(func() {
-		d.log.Debug("listening to the kernel for new addresses and routes")
-		changes := ipsource.Changes{Bind: p.config.IP.Bind, Routed: func() {
-			select {
-			case routed <- struct{}{}:
-			default: // it will look anyway
-			}
-		}}
-		if err := changes.Watch(ctx, tell); errors.Is(err, errors.ErrUnsupported) {
-			d.log.Debug("this system does not tell of new addresses; the probe finds them", "err", err)
-		} else if err != nil {
-			d.log.Warn("the kernel can no longer be heard; the probe still finds a new address", "err", err)
-		}
-	})
+	watching.Go(func() { d.watchKernel(ctx, p.config.IP.Bind, routed, tell) })
 	watching.Go(func() {
 		for {
 			select {
@@ -68,11 +57,42 @@ func (d *theDaemon) watchOnce(ctx context.Context) {
 	watching.Wait()
 }
 
+// kernelRest is how long the kernel is not listened to after it could not be.
+const kernelRest = time.Minute
+
+// watchKernel hears of new addresses and routes, where the system tells of them.
+// What hinders it, too many open files for one, may pass; it is told once.
+func (d *theDaemon) watchKernel(ctx context.Context, bind string, routed chan<- struct{}, tell func(ddns.Hint)) {
+	changes := ipsource.Changes{Bind: bind, Routed: func() {
+		select {
+		case routed <- struct{}{}:
+		default: // it will look anyway
+		}
+	}}
+	d.log.Debug("listening to the kernel for new addresses and routes")
+	for level := slog.LevelWarn; ; level = slog.LevelDebug {
+		err := changes.Watch(ctx, tell)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, errors.ErrUnsupported):
+			d.log.Debug("this system does not tell of new addresses; the probe finds them", "err", err)
+			return
+		}
+		d.log.Log(ctx, level, "the kernel cannot be heard; tried again every minute, and the probe still finds a new address", "err", err)
+		select {
+		case <-time.After(kernelRest):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // foundRouter says whom the watch asks from now on.
 func (d *theDaemon) foundRouter(router netip.Addr, asked bool) {
 	switch {
 	case !router.IsValid():
-		d.log.Debug("no router answers NAT-PMP; looked for again in 20 minutes")
+		d.log.Debug("no router answers NAT-PMP; it is looked for now and then")
 	case asked:
 		d.log.Info("the router is watched for a new address", "router", router.String(), "by", "NAT-PMP")
 	default:
