@@ -26,7 +26,7 @@ import (
 // goroutine; Keep and Read may be called by any, and by other processes too.
 type Journal struct {
 	dir   string
-	last  mark // of the last round that Append took
+	last  mark // of the last round that Append took, at first that of the last one kept
 	doubt bool // the last Save failed: what the file shows may not be on disk
 }
 
@@ -39,7 +39,11 @@ func Open(dir string) (*Journal, error) {
 		return nil, fmt.Errorf("the directory %s could not be made: %w; nothing is remembered over a restart: %s", dir, cause(err), remedy(err))
 	}
 	sweep(dir, time.Now())
-	return &Journal{dir: dir}, nil
+	j := &Journal{dir: dir}
+	if last, ok := j.lastKept(); ok {
+		j.last = markOf(last)
+	}
+	return j, nil
 }
 
 // leftover is how old a temporary file must be before it is taken for what a

@@ -47,6 +47,54 @@ func TestOnlyRoundsThatSaySomethingAreKept(t *testing.T) {
 	}
 }
 
+func TestAOneShotKnowsWhatTheLastOneKept(t *testing.T) {
+	thin := func(i int) ddns.Report {
+		r := quietRound(i)
+		r.Conditions = []ddns.Condition{{Code: ddns.CodeRosterThin, Name: "ipv4"}}
+		return r
+	}
+	long := func(i int) ddns.Report {
+		r := thin(i)
+		r.Conditions[0].Title = strings.Repeat("x", 3*tailFirst)
+		return r
+	}
+	line, err := json.Marshal(thin(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct {
+		name         string
+		before, file string // what stands there already: in the old file, and in the present one
+		rounds       []ddns.Report
+		kept         []string
+	}{
+		{"a warning that stands is kept once", "", "", []ddns.Report{thin(1), thin(2), thin(3), quietRound(4), thin(5)}, []string{"round-1", "round-4", "round-5"}},
+		{"of rounds that fail alike one in ten minutes is", "", "", []ddns.Report{failedRound(1), failedRound(2), failedRound(601), failedRound(602)}, []string{"round-1", "round-601"}},
+		{"a long line is found whole", "", "", []ddns.Report{long(1), thin(2)}, []string{"round-1"}},
+		{"a torn line counts for nothing", "", string(line) + "\n" + string(line[:len(line)/2]), []ddns.Report{thin(2)}, []string{"round-1"}},
+		{"a line that is no round counts for nothing", "", string(line) + "\nnull\n\n", []ddns.Report{thin(2)}, []string{"round-1"}},
+		{"the file was turned over", string(line) + "\n", "", []ddns.Report{thin(2)}, []string{"round-1"}},
+		{"nothing but rubbish is there", "\n", "{}\n\x00", []ddns.Report{thin(2)}, []string{"round-2"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if c.before != "" {
+				write(t, filepath.Join(dir, oldRounds), c.before)
+			}
+			if c.file != "" {
+				write(t, filepath.Join(dir, roundsFile), c.file)
+			}
+			for _, r := range c.rounds {
+				appendAll(t, open(t, dir), r)
+			}
+			if diff := cmp.Diff(c.kept, ids(t, open(t, dir), time.Time{})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestARoundIsReadAsItWasKept(t *testing.T) {
 	j := open(t, t.TempDir())
 	want := changedRound(1)
