@@ -99,7 +99,6 @@ func TestABadVariableIsToldByItsName(t *testing.T) {
 		"CFDDNS_PROBE=11m":                     `CFDDNS_PROBE: 11m is outside of what works; write 5s to 10m`,
 		"CFDDNS_PUSH_PASSWORD=short":           `CFDDNS_PUSH_PASSWORD: is too short; write 8 letters or more (it is not shown)`,
 		"CFDDNS_PUSH_USER=a:b":                 `CFDDNS_PUSH_USER: "a:b" has a colon or a control character, which no login can send (RFC 7617); choose another`,
-		"CFDDNS_PUSH_LISTEN=0.0.0.0:8245":      `push: listens, and has no password; write one of 8 letters or more into push.password, or into the file that push.password_file names`,
 		"CFDDNS_STATE=here":                    `CFDDNS_STATE: is not a path from the root; write it whole, such as /var/lib/cfddns`,
 	} {
 		t.Run(variable, func(t *testing.T) {

@@ -163,7 +163,8 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("cloudflare %+v", c.Cloudflare)
 		case c.IP.Timeout < time.Second, c.Verify < 0, c.Probe != 0 && c.Probe < 5*time.Second:
 			t.Fatalf("timeout %s, verify %s, probe %s", c.IP.Timeout, c.Verify, c.Probe)
-		case c.Push.Listen != "" && c.Push.PasswordFile == "" && len(c.Push.Password.Reveal()) < shortestPassword:
+		}
+		if password, _, err := c.Push.Secret(); c.Push.Listen != "" && err == nil && len(password.Reveal()) < shortestPassword {
 			t.Fatalf("whoever likes may push at %s", c.Push.Listen)
 		}
 		for _, target := range c.Targets() {

@@ -13,7 +13,7 @@ import (
 )
 
 // Push is where routers may tell that their address changed. One of Password
-// and PasswordFile is set if Listen is.
+// and PasswordFile is set at most; Secret refuses what listens with neither.
 type Push struct {
 	Listen       string      `mapstructure:"listen"` // ADDRESS:PORT of this machine; "" is nowhere
 	User         string      `mapstructure:"user"`
@@ -51,8 +51,6 @@ func (l *loader) checkPush(p Push) {
 		l.add("push.password", "stands here and in password_file as well; remove one of the two")
 	case !p.Password.IsZero():
 		l.refuse("push.password", badPassword(p.Password.Reveal()))
-	case p.Listen != "" && p.PasswordFile == "" && !l.refused["push.password"]:
-		l.add("push", fmt.Sprintf("listens, and has no password; write one of %d letters or more into push.password, or into the file that push.password_file names", shortestPassword))
 	}
 }
 
@@ -82,8 +80,13 @@ func badPassword(text string) string {
 }
 
 // Secret returns the password, and a warning if others may read it. A file is
-// read anew each time, so that a reload finds a new one.
+// read anew each time, so that a reload finds a new one. That there is none is
+// an error here and not of the configuration: the credential is the service's
+// alone, and other commands read the same file.
 func (p Push) Secret() (ddns.Secret, Warning, error) {
+	if p.PasswordFile == "" && p.Password.IsZero() {
+		return ddns.Secret{}, "", fmt.Errorf("push: listens, and has no password; write one of %d letters or more into push.password, or into the file that push.password_file names, or give the service the credential push-password", shortestPassword)
+	}
 	if p.PasswordFile == "" {
 		return p.Password, "", nil
 	}

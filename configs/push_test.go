@@ -38,6 +38,17 @@ func TestThePasswordOfAPush(t *testing.T) {
 	}
 }
 
+// Other commands than the service's read its configuration without its credentials.
+func TestThatThereIsNoPasswordIsFoundByWhoListens(t *testing.T) {
+	c, _, err := configs.Load("", []string{"CFDDNS_PUSH_LISTEN=127.0.0.1:8245"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Push.Secret(); err == nil || !strings.HasPrefix(err.Error(), "push: listens, and has no password; write one of 8 letters or more into push.password, or ") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAPasswordThatAllMayReadIsAWarning(t *testing.T) {
 	path := write(t, "password", "correct horse")
 	if err := os.Chmod(path, 0o644); err != nil {
