@@ -17,7 +17,14 @@ type keeper struct {
 
 	mu      sync.Mutex // guards the following
 	journal *journal.Journal
-	trouble error // why the last try did not work
+	trouble error    // why the last try did not work
+	owed    *leaving // what that was about; nil if it kept everything
+}
+
+// leaving is what a round leaves behind.
+type leaving struct {
+	report ddns.Report
+	memory ddns.Memory
 }
 
 // remembered loads what was kept, and what to say about it.
@@ -51,9 +58,32 @@ func (k *keeper) open() bool {
 func (k *keeper) save(round ddns.Round, memory ddns.Memory) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.keep(leaving{round.Report(), memory})
+}
+
+// keep writes down what a round leaves behind, or owes it.
+func (k *keeper) keep(l leaving) {
 	if k.open() {
-		k.trouble = inOneLine(k.journal.Append(round.Report()), k.journal.Save(memory))
+		k.trouble = inOneLine(k.journal.Append(l.report), k.journal.Save(l.memory))
 	}
+	k.owed = nil
+	if k.trouble != nil {
+		k.owed = &l
+	}
+}
+
+// stillOwes says why something cannot be kept, after another try where the last
+// one did not work: a round that finds the directory writable again says so.
+func (k *keeper) stillOwes() error {
+	k.mu.Lock()
+	switch {
+	case k.owed != nil:
+		k.keep(*k.owed)
+	case k.trouble != nil:
+		k.open()
+	}
+	k.mu.Unlock()
+	return k.why()
 }
 
 // inOneLine joins two errors for a log and a list, where each has one line.

@@ -163,7 +163,10 @@ func fullDisk(t *testing.T) {
 	l.within(20*time.Second, "the record follows", func() bool { return l.holds(labName, labMoved) })
 	l.within(20*time.Second, "it says that the disk is full", func() bool { return strings.Contains(d.stderr.String(), full) })
 	must(t, os.Remove(filepath.Join(dir, "ballast")))
-	l.poke()
+	l.run(0, "poke", "--wait")
+	for _, c := range l.status().Round.Conditions {
+		l.Errorf("there is room again, and the round that found it still says: %s %s", c.Code, c.Title)
+	}
 	l.within(20*time.Second, "what was confirmed is remembered", func() bool {
 		j, err := journal.Open(dir)
 		must(t, err)
