@@ -1,6 +1,7 @@
 package ddns
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -64,11 +65,21 @@ func (p pace) after(r Round) (pace, time.Duration) {
 	case r.passing():
 		p.odd++
 		wait = jittered(p.oddWait())
+	case r.wayless() && p.odd >= waylessTries:
+		return p, 0
+	case r.wayless():
+		p.odd++
+		wait = jittered(p.oddWait())
 	default:
 		return pace{}, 0
 	}
 	return p, max(wait, r.askedToWait())
 }
+
+// waylessTries is how many rounds look again soon for a way out that is missing:
+// one may come in the moment in which nobody listens to the kernel yet. After
+// them it is the kernel's word, or the schedule, that leads to the next.
+const waylessTries = 3
 
 // oddQuick is how many rounds follow each other quickly: ten minutes of them.
 const oddQuick = 30
@@ -91,7 +102,7 @@ func (r Round) dark() bool {
 			if o.Err == nil || heardSomething(o.Err) {
 				return false
 			}
-			asked = true
+			asked = asked || !isNoWayOut(o.Err)
 		}
 	}
 	return asked && r.wants()
@@ -102,6 +113,27 @@ func (r Round) dark() bool {
 func heardSomething(err error) bool {
 	_, ok := heardOtherwise(err)
 	return ok
+}
+
+// isNoWayOut reports whether a source was not asked, since this machine has no
+// route that its family could leave by.
+func isNoWayOut(err error) bool {
+	_, ok := errors.AsType[interface {
+		error
+		NoWayOut()
+	}](err)
+	return ok
+}
+
+// hasNoWay reports whether no source of a family could be asked.
+func (r Round) hasNoWay(f Family) bool {
+	observations := verdictOf(r.Verdicts, f).Observations
+	return len(observations) > 0 && !slices.ContainsFunc(observations, func(o Observation) bool { return !isNoWayOut(o.Err) })
+}
+
+// wayless reports whether a name is held since its family has no way out.
+func (r Round) wayless() bool {
+	return slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return o.State == Held && r.hasNoWay(o.Target.Family()) })
 }
 
 // wants reports whether any target is not right.
@@ -142,7 +174,7 @@ func (r Round) passing() bool {
 		case Unreached:
 			return true
 		case Held:
-			return o.Code == "" && o.Until.IsZero() && !r.behindCGNAT(o.Target.Family())
+			return o.Code == "" && o.Until.IsZero() && !r.behindCGNAT(o.Target.Family()) && !r.hasNoWay(o.Target.Family())
 		case Refused:
 			return o.Code == CodeToken
 		default:

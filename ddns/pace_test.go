@@ -3,7 +3,9 @@ package ddns
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,6 +38,28 @@ func (r Round) because(code Code, err error) Round {
 	return r
 }
 
+// noRoute is the error of a machine that has no route over IPv6.
+type noRoute struct{}
+
+func (noRoute) Error() string { return "no default route" }
+func (noRoute) NoWayOut()     {}
+
+func TestARoundWithoutAWayOutIsNotForgotten(t *testing.T) {
+	p, r := pace{}, roundOf(Held)
+	r.Outcomes[0].Target.Type = "AAAA"
+	r.Verdicts = append(r.Verdicts, Verdict{Family: IPv6, Observations: []Observation{{Err: noRoute{}}}})
+	var soon int
+	for range 100 {
+		var wait time.Duration
+		if p, wait = p.after(r); wait > 0 {
+			soon++
+		}
+	}
+	if soon != waylessTries {
+		t.Errorf("%d of 100 rounds were followed by one soon, want %d", soon, waylessTries)
+	}
+}
+
 func TestPace(t *testing.T) {
 	dark := roundOf(Held).saying(nothing, nothing, nothing)
 	insane := roundOf(Held).saying(nothing, nothing)
@@ -47,6 +71,17 @@ func TestPace(t *testing.T) {
 	translated := roundOf(Held)
 	translated.Outcomes[0].Target.Type = "A"
 	translated.Holdings = []Holding{{Family: IPv4, Decision: Wait, Guard: CGNATGuard}}
+	wayless := roundOf(Held)
+	wayless.Outcomes[0].Target.Type = "AAAA"
+	wayless.Verdicts = append(wayless.Verdicts, Verdict{Family: IPv6, Observations: []Observation{{Source: "one", Err: noRoute{}}, {Source: "two", Err: fmt.Errorf("no IPv6 here: %w", noRoute{})}}})
+	onlyWayless := wayless
+	onlyWayless.Verdicts = wayless.Verdicts[1:]
+	waylessAndDark := wayless
+	waylessAndDark.Verdicts = slices.Concat(dark.Verdicts, onlyWayless.Verdicts)
+	waylessAndOdd := wayless
+	waylessAndOdd.Outcomes = append(slices.Clone(wayless.Outcomes), Outcome{Target: Target{Type: "A"}, State: Unreached})
+	halfWayless := wayless
+	halfWayless.Verdicts = []Verdict{{Family: IPv6, Observations: []Observation{{Err: noRoute{}}, {Err: errors.New("no answer")}}}}
 	busy := &Error{Kind: Limited, RetryAfter: 90 * time.Second}
 	late := roundOf(Unreached)
 	late.Receipts = []Receipt{{Err: &Error{Kind: Limited, RetryAfter: time.Hour}}}
@@ -71,6 +106,12 @@ func TestPace(t *testing.T) {
 		{"Cloudflare could not be reached for some minutes", pace{odd: 20}, roundOf(Unreached), 20 * time.Second},
 		{"the token was refused", pace{odd: 1}, roundOf(Refused).because(CodeToken, nil), 4 * time.Second},
 		{"the provider translates: the schedule says when", pace{odd: 1, guarded: 1}, translated, 0},
+		{"IPv6 has no way out: it may just be coming", pace{}, wayless, 2 * time.Second},
+		{"IPv6 has no way out: the kernel tells of one", pace{odd: waylessTries}, wayless, 0},
+		{"IPv6 alone is wanted and has no way out", pace{odd: waylessTries}, onlyWayless, 0},
+		{"IPv6 has no way out, and IPv4 reaches nobody", pace{dark: 100, odd: waylessTries}, waylessAndDark, 20 * time.Second},
+		{"IPv6 has no way out, and Cloudflare could not be reached", pace{odd: 20}, waylessAndOdd, 20 * time.Second},
+		{"IPv6 has a way out since a moment ago", pace{dark: 100}, halfWayless, 20 * time.Second},
 		{"a person has to mend it", pace{odd: 1}, roundOf(Refused).because(CodeCNAME, nil), 0},
 		{"contested until later", pace{}, later, 0},
 		{"the nameservers say something else", pace{}, roundOf(Contradicted), 0},

@@ -21,7 +21,17 @@ const (
 	nexthopSize = 8 // struct rtnexthop: the interface's index is its second half
 )
 
-var errNoRoute6 = errors.New("this machine has no default route for IPv6")
+const errNoRoute6 = noWayOut("this machine has no default route for IPv6")
+
+// noWayOut says that no question can leave this machine. The kernel tells when
+// that changes (Changes), so that asking again is of no use.
+type noWayOut string
+
+// Error implements error.
+func (e noWayOut) Error() string { return string(e) }
+
+// NoWayOut sets the error apart from that of a line which is silent.
+func (noWayOut) NoWayOut() {}
 
 // interfaceIndex returns the index of the interface with the name, or of the
 // one that IPv6 leaves through if the name is empty.

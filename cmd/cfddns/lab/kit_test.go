@@ -143,9 +143,11 @@ func (l *lab) poke() {
 
 // standing is what `cfddns status` says of the daemon, as far as a scenario asks.
 type standing struct {
-	Rounds int          `json:"rounds"`
-	Proved int          `json:"proved"`
-	Round  *ddns.Report `json:"round"` // the last one; nil before the first has ended
+	Rounds  int          `json:"rounds"`
+	Running bool         `json:"running"` // a round is under way
+	Next    time.Time    `json:"next"`    // when the next one is due by schedule
+	Proved  int          `json:"proved"`
+	Round   *ddns.Report `json:"round"` // the last one; nil before the first has ended
 }
 
 // status is how the daemon stands.

@@ -45,6 +45,7 @@ func scenarios() []scenario {
 		{"a record edited by hand is mended at the recheck", editedByHand},
 		{"the daemon starts before the network exists", startedBeforeTheNetwork},
 		{"a refused token does not end the daemon", tokenRefused},
+		{"IPv6 comes, goes and comes back", ipv6ComesAndGoes},
 		{"the doctor on real names", doctorOnRealNames},
 	}
 	for _, o := range outages() {
