@@ -14,6 +14,10 @@ const readPatience = 5 * time.Second
 // errDirectory is said of a directory where a file belongs.
 const errDirectory = wrong("is a directory; name the file in it")
 
+// ErrHangs is said of a file that gives nothing. Whoever meets it should not come
+// again soon: a thread waits for the file until it gives something.
+const ErrHangs = wrong("gives nothing; is it a pipe that nobody writes into, or on a server that is away?")
+
 // contents is what a file holds, and who may read it.
 type contents struct {
 	data []byte
@@ -38,7 +42,7 @@ func readUpTo(path string, most int64, patience time.Duration) (contents, error)
 	case r := <-done:
 		return r.contents, r.err
 	case <-late.C:
-		return contents{}, wrongf("gave nothing within %s; is it a pipe that nobody writes into, or on a server that is away?", patience)
+		return contents{}, ErrHangs
 	}
 }
 
