@@ -139,9 +139,10 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 const mayNotRead = "this user may not read it; change its owner or its mode"
 
 // toService says it for a service, whose user is made up at each start and can
-// own nothing. systemd names each start of a service (systemd.exec(5)).
+// own nothing. Our units have a state directory, which systemd names to them
+// alone (systemd.exec(5)); much else of theirs is handed down to terminals.
 func toService(text, path string, env []string) string {
-	if text != mayNotRead || environment(env)["INVOCATION_ID"] == "" {
+	if text != mayNotRead || environment(env)["STATE_DIRECTORY"] == "" {
 		return text
 	}
 	return fmt.Sprintf("the service runs as a user of its own, who may not read it: chmod 755 %s; chmod 644 %s; systemctl restart cfddns (a token in it belongs in %s, mode 600)",

@@ -27,6 +27,9 @@ func TestASecretThatIsMountedReadOnlyMayBeReadByAll(t *testing.T) {
 	if err := syscall.Mount("none", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
+	if mountedReadOnly(file, dir) {
+		t.Error("where the whole root is read-only, as in our service, its owner can still change the mode from outside")
+	}
 	if warning := readByAll("TOKEN", file, 0o644); warning != "" {
 		t.Errorf("warns of what nobody could change: %s", warning)
 	}

@@ -3,4 +3,4 @@
 package configs
 
 // mountedReadOnly is not asked where there are no containers.
-func mountedReadOnly(string) bool { return false }
+func mountedReadOnly(_, _ string) bool { return false }

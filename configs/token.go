@@ -130,7 +130,7 @@ func (p place) read() (ddns.Secret, Warning, error) {
 // Docker and Kubernetes show secrets to everybody in the container, who is one
 // user, and mount them so that nobody there could change the mode.
 func readByAll(name, path string, mode fs.FileMode) Warning {
-	if mode.Perm()&othersRead == 0 || strings.HasPrefix(path, "/run/secrets/") || mountedReadOnly(path) {
+	if mode.Perm()&othersRead == 0 || strings.HasPrefix(path, "/run/secrets/") || mountedReadOnly(path, "/") {
 		return ""
 	}
 	return Warning(fmt.Sprintf("%s: %s can be read by every user of this machine; chmod 600 %s", name, path, path))
