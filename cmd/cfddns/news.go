@@ -69,6 +69,9 @@ func tell(last journal.Told, trouble string, code int, now time.Time) (next jour
 	return next, true, false
 }
 
+// errNewsForPrograms is said to a script, which reads a document each time.
+var errNewsForPrograms = errors.New("--news is for people, and prints nothing most of the time; leave it out where --output json is")
+
 // errNewsNowhere is said where nothing is remembered from one run to the next.
 var errNewsNowhere = errors.New("--news needs a place to remember what was told: set state: or CFDDNS_STATE to a directory")
 
@@ -76,13 +79,16 @@ var errNewsNowhere = errors.New("--news needs a place to remember what was told:
 // when it begins and each day while it lasts, and its end. Cron mails whatever
 // is printed, and nobody reads the same mail every ten minutes.
 func (a *app) onceNews(ctx context.Context) error {
+	if a.json() {
+		return exit(ddns.ExitUsage, errNewsForPrograms)
+	}
 	var out, errs bytes.Buffer
 	quiet := *a
 	quiet.stdout, quiet.stderr, quiet.terminal, quiet.watched = &out, &errs, false, false
 	done, failure := quiet.onceOnly(ctx, onceFlags{news: true})
-	code, trouble := ddns.ExitRight, troubleOfOnce(done, errs.String())
-	if e, ok := errors.AsType[*exitError](failure); ok {
-		code, trouble = e.code, cmp.Or(trouble, e.Error())
+	code, trouble := endCode(failure), troubleOfOnce(done, errs.String())
+	if failure != nil {
+		trouble = cmp.Or(trouble, failure.Error())
 	}
 	show := func() {
 		_, _ = a.stdout.Write(out.Bytes()) // the exit code shows that it could not
@@ -111,6 +117,17 @@ func (a *app) onceNews(ctx context.Context) error {
 		return exit(code, nil)
 	}
 	return failure
+}
+
+// endCode is the exit code that the end of a one-shot bears.
+func endCode(failure error) int {
+	if failure == nil {
+		return ddns.ExitRight
+	}
+	if e, ok := errors.AsType[*exitError](failure); ok {
+		return e.code
+	}
+	return ddns.ExitUnexpected
 }
 
 // newsJournal is where it is remembered what was told; nil if that is nowhere.
