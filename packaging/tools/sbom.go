@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -23,10 +24,8 @@ func writeSBOM(path string, p program) error {
 		return err
 	}
 	bom := bill(p, time.Unix(at, 0))
-	if err := cdx.NewBOMEncoder(file, cdx.BOMFileFormatJSON).SetPretty(true).Encode(bom); err != nil {
-		return err
-	}
-	return file.Close()
+	err = cdx.NewBOMEncoder(file, cdx.BOMFileFormatJSON).SetPretty(true).Encode(bom)
+	return errors.Join(err, file.Close())
 }
 
 func bill(p program, at time.Time) *cdx.BOM {
