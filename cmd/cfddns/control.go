@@ -64,6 +64,7 @@ type StatusReport struct {
 	Running bool         `json:"running"`
 	Next    time.Time    `json:"next"`
 	Line    string       `json:"line"`
+	Refused string       `json:"refused"` // why the configuration that was read last is not in force; empty if it is
 	Proved  int          `json:"proved"`
 	Round   *ddns.Report `json:"round"` // the last one; null before the first has ended
 }
@@ -169,7 +170,7 @@ func (a *app) askWithin(ctx context.Context, patience time.Duration, method, pat
 	case met.Load():
 		return exit(ddns.ExitUnreached, errors.New("the running cfddns was stopped before it answered; what it had written is kept, ask again once it runs"))
 	default:
-		return exit(ddns.ExitUnreached, fmt.Errorf("no running cfddns answers on %s; start it with: cfddns run", strings.Join(paths, " or ")))
+		return exit(ddns.ExitUnreached, fmt.Errorf("no running cfddns answers on %s; start it with: cfddns run, or as a service: systemctl start cfddns", strings.Join(paths, " or ")))
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -55,7 +56,8 @@ type theDaemon struct {
 	pushed     pushing
 	notifier   *notify.Notifier
 	saidSmall  bool
-	wantsToken bool // the last round could have gone well with another token
+	wantsToken bool   // the last round could have gone well with another token
+	refused    string // why the configuration that was read last is not in force; "" if it is
 }
 
 func (a *app) run(ctx context.Context) error {
@@ -152,7 +154,7 @@ func (d *theDaemon) took(round ddns.Round, past ddns.Past) {
 	d.wantsToken = wantsToken(round)
 	d.talk.round(round)
 	d.notifier.Report(round)
-	d.tell("STATUS=" + statusLine(round, past))
+	d.tell("STATUS=" + statusLine(round, past) + d.refusal())
 	rest()
 }
 
@@ -181,9 +183,32 @@ func (d *theDaemon) reload(ctx context.Context) error {
 	cfg, err := d.app.load()
 	if err != nil {
 		d.log.Error(reloadRefused, "err", err)
-		return err
+	} else {
+		err = d.use(ctx, cfg)
 	}
-	return d.use(ctx, cfg)
+	d.remember(err)
+	if status, asked := d.loop.Status(ctx); asked == nil {
+		d.tell("STATUS=" + d.report(status).Line)
+	}
+	return err
+}
+
+// remember keeps why a new configuration is not in force, for as long as that is so.
+func (d *theDaemon) remember(refusal error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refused = ""
+	if refusal != nil {
+		d.refused = strings.ReplaceAll(refusal.Error(), "\n", "; ")
+	}
+}
+
+// refusal is what the line of the status says of that. The lock is held.
+func (d *theDaemon) refusal() string {
+	if d.refused == "" {
+		return ""
+	}
+	return " · " + reloadRefused
 }
 
 // reloadRefused is what the log says of a configuration that is of no use.
@@ -257,5 +282,9 @@ func (d *theDaemon) report(s ddns.Status) StatusReport {
 		last := s.Last.Report()
 		report.Round, report.Line, report.Proved = &last, statusLine(s.Last, s.Past), proved(s.Last, s.Past)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	report.Refused = d.refused
+	report.Line += d.refusal()
 	return report
 }

@@ -31,6 +31,10 @@ func (a *app) status(ctx context.Context) error {
 		return a.printJSON(s)
 	}
 	fmt.Fprintln(a.stdout, s.Line)
+	if s.Refused != "" {
+		fmt.Fprintf(a.stdout, "%s  %s: %s\n", a.paint(string(ddns.Alarm), 12), reloadRefused, s.Refused)
+		sayHint(a.stdout, "mend the file, and reload: kill -HUP, or systemctl reload cfddns; a restart would end with it")
+	}
 	if s.Round != nil {
 		a.sayReport(*s.Round)
 	}
