@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/cfddns/cfddns/ddns"
@@ -38,7 +39,10 @@ func cfddns(args []string, a *app) int {
 	}()
 	root := a.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	command, err := root.ExecuteContextC(ctx)
+	if err != nil && strings.HasPrefix(err.Error(), "unknown ") { // command, flag or shorthand: cobra has no types for them
+		err = fmt.Errorf("%w; what there is: %s --help", err, command.CommandPath())
+	}
 	if cause := context.Cause(ctx); cause != nil && err != nil {
 		if s, ok := errors.AsType[endedBy](cause); ok {
 			err = exit(ddns.ExitSignal+int(s.signal), s)
