@@ -40,12 +40,31 @@ func credential(vars map[string]string) handedOver {
 	return handedOver{path: path, blank: err == nil && strings.TrimSpace(string(content)) == ""}
 }
 
-// explain adds to an error what the unit has to do with it.
-func (h handedOver) explain(err error) error {
-	if !h.blank {
-		return err
+// explain adds to an error of a token's file what the unit has to do with it.
+func (h handedOver) explain(err error, file string) error {
+	locked := onlyEncrypted(file)
+	switch {
+	case h.blank && locked != "":
+		return fmt.Errorf("%w. The service was handed no token: write it into %s, or hand it %s by LoadCredentialEncrypted=, then: systemctl restart cfddns", err, unitTokens()[0], locked)
+	case h.blank:
+		return fmt.Errorf("%w. The service was handed no token: write it into %s, then: systemctl restart cfddns", err, unitTokens()[0])
+	case locked != "":
+		return fmt.Errorf("%w. %s is for the service; for a command by hand: systemd-creds decrypt --name=%s %[2]s - | CLOUDFLARE_API_TOKEN_FILE=/dev/stdin cfddns …", err, locked, tokenCredential)
 	}
-	return fmt.Errorf("%w. The service was handed no token: write it into %s, then: systemctl restart cfddns", err, unitTokens()[0])
+	return err
+}
+
+// onlyEncrypted is the file that holds the token encrypted, where the file itself
+// is missing; else "".
+func onlyEncrypted(file string) string {
+	if _, err := os.Stat(file); file == "" || !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	locked := file + ".cred"
+	if _, err := os.Stat(locked); err != nil {
+		return ""
+	}
+	return locked
 }
 
 // unitTokens are the files that a unit of ours hands over: as they are, or encrypted.

@@ -46,6 +46,26 @@ func TestATokenFileThatIsNewerThanTheCredentialIsTold(t *testing.T) {
 	}
 }
 
+func TestATokenThatIsThereEncryptedOnlyIsTold(t *testing.T) {
+	dir := t.TempDir()
+	c := Default()
+	c.Cloudflare.TokenFile = filepath.Join(dir, "token")
+	const byHand = "systemd-creds decrypt --name=cloudflare-token "
+	if _, _, _, err := Token(c, nil); err == nil || strings.Contains(err.Error(), byHand) {
+		t.Errorf("without either: %v", err)
+	}
+	if err := os.WriteFile(c.Cloudflare.TokenFile+".cred", []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := Token(c, nil); err == nil || !strings.HasSuffix(err.Error(), byHand+c.Cloudflare.TokenFile+".cred - | CLOUDFLARE_API_TOKEN_FILE=/dev/stdin cfddns …") {
+		t.Errorf("to a person: %v", err)
+	}
+	credentialFile(t, dir, "\n")
+	if _, _, _, err := Token(c, []string{"CREDENTIALS_DIRECTORY=" + dir}); err == nil || !strings.HasSuffix(err.Error(), ", or hand it "+c.Cloudflare.TokenFile+".cred by LoadCredentialEncrypted=, then: systemctl restart cfddns") {
+		t.Errorf("to the service: %v", err)
+	}
+}
+
 func credentialFile(t *testing.T, dir, content string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, tokenCredential), []byte(content), 0o400); err != nil {

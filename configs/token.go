@@ -50,7 +50,7 @@ func Token(c Config, env []string) (ddns.Secret, string, []Warning, error) {
 		found, warning, err := p.read()
 		switch {
 		case token.IsZero() && err != nil:
-			return ddns.Secret{}, p.name, nil, handed.explain(fmt.Errorf("%s: %w", p.name, err))
+			return ddns.Secret{}, p.name, nil, handed.explain(fmt.Errorf("%s: %w", p.name, err), p.path())
 		case token.IsZero():
 			token, source = found, p.name
 			if p.value == handed.path {
@@ -65,7 +65,7 @@ func Token(c Config, env []string) (ddns.Secret, string, []Warning, error) {
 		}
 	}
 	if token.IsZero() {
-		return ddns.Secret{}, "", nil, handed.explain(ErrNoToken)
+		return ddns.Secret{}, "", nil, handed.explain(ErrNoToken, "")
 	}
 	return token, source, warnings, nil
 }
@@ -104,6 +104,14 @@ func keyOrVariable(path string, vars map[string]string) string {
 		return name
 	}
 	return path
+}
+
+// path is the file of a place, "" if it is none.
+func (p place) path() string {
+	if !p.file {
+		return ""
+	}
+	return p.value
 }
 
 // read returns the token of a place. No error holds a value: a person may
