@@ -150,6 +150,10 @@ func (s *system) traced() func() string {
 	s.l.within(10*time.Second, "strace is attached", func() bool { return strings.Contains(said.String(), " attached") })
 	return func() string {
 		_ = strace.Process.Signal(syscall.SIGTERM)
+		_ = strace.Wait() // by that signal, when it has said all
+		if !strings.Contains(said.String(), "= -1 EAGAIN") {
+			s.l.Errorf("strace saw nothing of a service that waits for the network:\n%s", said)
+		}
 		var denied []string
 		refusal := regexp.MustCompile(`= -1 E(PERM|ACCES|AFNOSUPPORT|ROFS) `)
 		for line := range strings.Lines(said.String()) {

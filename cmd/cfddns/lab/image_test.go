@@ -5,12 +5,10 @@ package lab
 import (
 	"bytes"
 	"errors"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -124,18 +122,7 @@ func removeGroups(t *testing.T, name string) {
 	roots, err := filepath.Glob("/sys/fs/cgroup/*/" + name)
 	must(t, err)
 	for _, root := range append(roots, "/sys/fs/cgroup/"+name) {
-		var groups []string
-		_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.IsDir() {
-				groups = append(groups, path)
-			}
-			return nil // most roots have none
-		})
-		for _, group := range slices.Backward(groups) { // the inner ones first
-			if err := syscall.Rmdir(group); err != nil {
-				t.Errorf("control group %s is left behind: %v", group, err)
-			}
-		}
+		removeCgroup(t, root) // most hierarchies have none
 	}
 }
 
