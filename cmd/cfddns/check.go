@@ -16,8 +16,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Is everything there that is needed?",
 		Long: `Checks the configuration, the token and its permissions (for this and for the
-other commands), and plans a round without writing anything. It also lists names of the zones that look like this
-home and are not kept.
+other commands), and plans a round without writing anything. It also lists
+names of the zones that look like this home and are not kept.
 
 Exit codes are those of cfddns once.`,
 		Example: `  cfddns check

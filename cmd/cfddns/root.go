@@ -69,6 +69,10 @@ func (a *app) root() *cobra.Command {
 operators, publishes it straight into A and AAAA records at Cloudflare when a
 quorum agrees, and proves that the world sees it.
 
+It needs a token and names: CLOUDFLARE_API_TOKEN (or CLOUDFLARE_API_TOKEN_FILE)
+and CFDDNS_RECORDS=home.example.com in the environment, or cloudflare.token_file
+and records: in a configuration file. "cfddns check" says what is missing.
+
 See it happen, with nothing needed:  cfddns demo`,
 		Example: `  cfddns demo                       the whole story in a sandbox, in ten seconds
   cfddns check                      is everything there that is needed?

@@ -226,6 +226,10 @@ func (a *app) sayVerdicts(verdicts []ddns.Verdict) {
 		if i > 0 {
 			fmt.Fprintln(a.stdout)
 		}
+		if allSaidTheSame(v.Observations) {
+			fmt.Fprintf(a.stdout, "%s: %s  %s\n", v.Family, a.paint(v.State.String(), 0), v.Why)
+			continue
+		}
 		t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintf(t, "%s\toperator\tkind\tanswer\ttook\n", v.Family)
 		for _, o := range v.Observations {
@@ -242,6 +246,14 @@ func (a *app) sayVerdicts(verdicts []ddns.Verdict) {
 			fmt.Fprintf(a.stdout, "%s  %s\n", a.paint(v.State.String(), 0), v.Why)
 		}
 	}
+}
+
+// allSaidTheSame reports whether all sources failed with the same words, which
+// the verdict repeats: the family is not there.
+func allSaidTheSame(observations []ddns.Observation) bool {
+	return len(observations) > 1 && !slices.ContainsFunc(observations, func(o ddns.Observation) bool {
+		return o.Err == nil || observations[0].Err == nil || o.Err.Error() != observations[0].Err.Error()
+	})
 }
 
 // progress says on a terminal what a command is waiting for, once it has

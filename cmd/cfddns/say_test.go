@@ -2,11 +2,15 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/cfddns/cfddns/ddns"
 )
 
 func TestALongWaitIsSaidEachSecondAndClearedAtTheEnd(t *testing.T) {
@@ -34,6 +38,28 @@ func TestALongWaitIsSaidEachSecondAndClearedAtTheEnd(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestAFamilyThatIsNotThereIsOneLine(t *testing.T) {
+	none, busy := errors.New("no IPv6 here"), errors.New("no answer")
+	here := ddns.Observation{Address: netip.MustParseAddr("2a01:4f8::1")}
+	for _, tt := range []struct {
+		name  string
+		said  []ddns.Observation
+		lines int
+	}{
+		{"all say the same", []ddns.Observation{{Err: none}, {Err: none}}, 1},
+		{"one says another thing", []ddns.Observation{{Err: none}, {Err: busy}}, 4},
+		{"one knows an address", []ddns.Observation{here, {Err: none}}, 4},
+		{"two know one", []ddns.Observation{here, here}, 4},
+		{"there is one source", []ddns.Observation{{Err: none}}, 3},
+	} {
+		var out bytes.Buffer
+		(&app{stdout: &out}).sayVerdicts([]ddns.Verdict{{Family: ddns.IPv6, State: ddns.Unknown, Why: "why", Observations: tt.said}})
+		if got := out.String(); strings.Count(got, "\n") != tt.lines || !strings.HasPrefix(got, "ipv6") || !strings.HasSuffix(got, "unknown  why\n") {
+			t.Errorf("%s:\n%s", tt.name, got)
+		}
 	}
 }
 
