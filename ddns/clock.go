@@ -16,17 +16,17 @@ func (r *Runner) clockTrouble(round Round) *Condition {
 		c := condition(CodeClock, "", fmt.Sprintf("the clock says %s, before this program was built: certificates look invalid, and nothing can be published", day), hint)
 		return &c
 	}
-	if n := outOfTime(round.Verdicts); n > 0 {
+	if n := OutOfTime(round.Verdicts); n > 0 {
 		c := condition(CodeClock, "", fmt.Sprintf("the clock says %s, when the certificates of %d operators that were asked are not valid: it is wrong, or somebody answers in their place; nothing can be published", day, n), hint)
 		return &c
 	}
 	return nil
 }
 
-// outOfTime counts the operators whose certificates are not valid at this time,
+// OutOfTime counts the operators whose certificates are not valid at this time,
 // if there are several and nobody proved who he is: one of them may be late with
 // his, all of them are not. An interface, a router or plain DNS knows no time.
-func outOfTime(verdicts []Verdict) int {
+func OutOfTime(verdicts []Verdict) int {
 	late := map[string]bool{}
 	for _, v := range verdicts {
 		for _, o := range v.Observations {

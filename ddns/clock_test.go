@@ -7,7 +7,32 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
+
+func TestAClockThatIsWrongAgainIsToldAsItIsNow(t *testing.T) {
+	r := &Runner{Built: start}
+	past := r.assess(Round{Started: start.AddDate(-50, 0, 0)}, nil)
+	now := r.assess(Round{Started: start.AddDate(-20, 0, 0)}, past)
+	day := start.AddDate(-20, 0, 0).UTC().Format(time.DateOnly)
+	if len(now) != 1 || !strings.Contains(now[0].Title, day) || !now[0].Since.Equal(past[0].Since) {
+		t.Errorf("got %v, want the clock of %s, since %s", now, day, past[0].Since)
+	}
+}
+
+func TestASourceRestsNoLongerThanADayWhateverItOrTheClockSays(t *testing.T) {
+	for until, rests := range map[time.Duration]bool{-time.Second: false, 0: false, time.Hour: true, 24 * time.Hour: true, 25 * time.Hour: false, 1e5 * time.Hour: false} {
+		if got := resting(map[string]time.Time{"one": start.Add(until)}, start)["one"]; got != rests {
+			t.Errorf("for %s: %t, want %t", until, got, rests)
+		}
+	}
+	v := Vote(five(), saying(five(), home))
+	v.Observations[0].Err = &Error{Kind: Limited, RetryAfter: 1e5 * time.Hour}
+	_, rest := rememberSources(Past{}, Round{Started: start, Verdicts: []Verdict{v}})
+	if at := rest[v.Observations[0].Source]; !at.Equal(start.Add(24 * time.Hour)) {
+		t.Errorf("it rests until %s", at)
+	}
+}
 
 func TestAClockIsWrongWhenNobodysCertificateIsValid(t *testing.T) {
 	expired := fmt.Errorf("the answer: %w", &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}})

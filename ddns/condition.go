@@ -147,7 +147,7 @@ func Assess(r Round, before []Condition) []Condition {
 // stood before still stands.
 func (r *Runner) assess(round Round, before []Condition) []Condition {
 	if clock := r.clockTrouble(round); clock != nil {
-		return settle(append(slices.Clone(before), *clock), before, round.Started)
+		return settle(append([]Condition{*clock}, before...), before, round.Started)
 	}
 	return settle(append(Assess(round, before), r.assessKeeping()...), before, round.Started)
 }

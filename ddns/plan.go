@@ -123,7 +123,7 @@ func (d differ) refused(code Code, why, hint string) Outcome {
 func (d differ) planUnlessRefused(found Found) (Outcome, []Change) {
 	o, changes := d.plan(found)
 	r, remembered := d.memory.Refusals[d.target.Key()]
-	if !remembered || !d.now.Before(r.Until) {
+	if !remembered || !d.now.Before(r.Until) || r.Until.Sub(d.now) > refusalPause { // the clock was set back
 		return o, changes
 	}
 	same := func(c Change) bool { return c.After != nil && c.After.wish() == r.Content }

@@ -297,6 +297,7 @@ func TestPlanLeavesOutWhatWasRefused(t *testing.T) {
 		{name: "the same change is left out until the hour is over", given: newSketch(a(oldHome)), set: refuse(same, planTime.Add(time.Minute)),
 			state: ddns.Refused, code: ddns.CodeRefused, why: "Cloudflare says: no; not tried again before 2026-11-24T12:01:00Z", hint: "ask"},
 		{name: "after the hour it is tried again", given: newSketch(a(oldHome)), set: refuse(same, planTime), changes: update, state: ddns.Changed},
+		{name: "a clock that was set back holds nothing up", given: newSketch(a(oldHome)), set: refuse(same, planTime.Add(2*time.Hour)), changes: update, state: ddns.Changed},
 		{name: "another address is another change", given: newSketch(a(oldHome)), set: refuse("45.67.89.9 proxied=false ttl=60", planTime.Add(time.Minute)), changes: update, state: ddns.Changed},
 		{name: "a corrected setting is another change", given: newSketch(a(oldHome)), set: refuse(`45.67.89.10 proxied=false ttl=30 comment=""`, planTime.Add(time.Minute)), changes: update, state: ddns.Changed},
 		{name: "a record that somebody put right is right", given: newSketch(a("45.67.89.10")), set: refuse(same, planTime.Add(time.Minute)), state: ddns.Right},

@@ -123,7 +123,7 @@ func rememberSources(past Past, round Round) (map[string]int, map[string]time.Ti
 			}
 			shy[o.Source]++
 			if e, ok := asError(o.Err); ok && e.Kind == Limited {
-				rest[o.Source] = round.Started.Add(max(e.RetryAfter, sourceRest))
+				rest[o.Source] = round.Started.Add(min(max(e.RetryAfter, sourceRest), restMost))
 			}
 		}
 	}
@@ -131,5 +131,8 @@ func rememberSources(past Past, round Round) (map[string]int, map[string]time.Ti
 }
 
 // sourceRest is how long a source that refuses us as too eager is left alone,
-// unless it says longer.
-const sourceRest = time.Hour
+// unless it says longer. restMost is the longest.
+const (
+	sourceRest = time.Hour
+	restMost   = 24 * time.Hour
+)

@@ -233,10 +233,12 @@ func publishedIn(found Found, targets []Target, f Family, m Memory) []netip.Addr
 	return published
 }
 
+// resting names the sources that are left alone. One that would be for longer
+// than restMost was told so by a clock that has been set back since.
 func resting(until map[string]time.Time, now time.Time) map[string]bool {
 	names := map[string]bool{}
 	for name, t := range until {
-		names[name] = now.Before(t)
+		names[name] = now.Before(t) && t.Sub(now) <= restMost
 	}
 	return names
 }

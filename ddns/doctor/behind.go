@@ -140,6 +140,10 @@ const clockTolerance = 5 * time.Minute
 func (x exam) clock() Finding {
 	off := x.ClockAhead.Value
 	switch {
+	case !x.ClockAhead.Known && x.OutOfTime.Value > 0: // whoever would tell the time is not believed either
+		return guilty(seen, fmt.Sprintf("this machine's clock says %s, when nobody's certificate is valid: nothing can be asked over TLS, and nothing be published", x.day()),
+			"timedatectl set-ntp true; if date -u says the right day, somebody answers in everybody's place (the login page of a line?)",
+			"of the operators that were asked %d have a certificate that is not valid on %s, and nobody has one that is", x.OutOfTime.Value, x.day())
 	case !x.ClockAhead.Known:
 		return notExamined(x.ClockAhead)
 	case off.Abs() > clockTolerance:
@@ -153,6 +157,9 @@ func (x exam) clock() Finding {
 		return cleared("within %s of the world's", max(off.Abs().Round(time.Second), time.Second))
 	}
 }
+
+// day is the day on this machine.
+func (x exam) day() string { return x.At.UTC().Format(time.DateOnly) }
 
 // self judges cfddns: does it run, and what does it complain of? What it
 // complains of is convicted where it belongs; here it is only shown.

@@ -65,6 +65,7 @@ type Evidence struct {
 	Minutes       Fact[[]ddns.MinuteStatus]
 	Token         Fact[TokenState]
 	ClockAhead    Fact[time.Duration] // of this machine's clock, before the world's
+	OutOfTime     Fact[int]           // operators whose certificates are not valid by that clock, while nobody's is
 	Daemon        Fact[Daemon]
 	Past          Fact[Past]
 }

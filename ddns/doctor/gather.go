@@ -165,7 +165,7 @@ func Gather(ctx context.Context, q Question, p Probes) Evidence {
 	if p.Forwards != nil {
 		e.Forwards = from(p.Forwards())
 	}
-	e.ClockAhead = clockAhead(e.Looks.Value, e.Strangers.Value)
+	e.ClockAhead, e.OutOfTime = clockAhead(e.Looks.Value, e.Strangers.Value), Known(ddns.OutOfTime(g.verdicts.wait()))
 	e.Past = Unknown[Past]("nothing is remembered here")
 	if p.Past != nil {
 		e.Past = from(p.Past())

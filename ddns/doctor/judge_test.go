@@ -230,6 +230,10 @@ func quietCauses() []cause {
 	return []cause{
 		{"the token is disabled", allShapes, func(e *Evidence, _ int) { e.Token.Value.Status = "disabled" }, Token, nil, true},
 		{"the clock is nine hours off", allShapes, func(e *Evidence, _ int) { e.ClockAhead = Known(9 * time.Hour) }, Clock, nil, true},
+		{"the clock is years off, and nothing over TLS is believed", allShapes, func(e *Evidence, _ int) {
+			e.ClockAhead, e.OutOfTime = Unknown[time.Duration]("no answer bore a date"), Known(4)
+			e.sees(Look{Trouble: Silent, Why: "certificate has expired"}, 12)
+		}, Clock, nil, true},
 		{"a resolver still says the old address", []shape{publicA}, func(e *Evidence, _ int) {
 			e.Resolvers[1].Said = Known(Answer{Addresses: []netip.Addr{oldAt}, TTL: 4 * time.Minute})
 		}, Resolvers, nil, true},

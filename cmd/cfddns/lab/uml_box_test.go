@@ -33,6 +33,18 @@ func (u *uplink) umlHome(name string) *umlBox {
 // the program says is what the machine says.
 func (b *umlBox) boot(clock time.Time) *program {
 	b.l.Helper()
+	return b.bootTo(clock, umlRuns)
+}
+
+// umlRuns starts the daemon on such a machine, and umlAsks the doctor.
+const (
+	umlRuns = `"$PROGRAM" run --log-level debug 2>&1`
+	umlAsks = `"$PROGRAM" doctor ` + labName + ` 2>&1`
+)
+
+// bootTo starts the machine with its clock at a time, and has it do something.
+func (b *umlBox) bootTo(clock time.Time, do string) *program {
+	b.l.Helper()
 	script := filepath.Join(b.l.TempDir(), "boot") // it holds the token, which no file of the program may
 	var exports strings.Builder
 	for _, e := range b.env {
@@ -46,9 +58,9 @@ busybox date -s @%d >/dev/null
 mount --bind '%s' /etc/hosts
 mount --bind '%s' /etc/resolv.conf
 mount -t hostfs none /srv -o '%s'
-%sexport CFDDNS_STATE=/srv/state
-'%s' run --log-level debug 2>&1
-`, clock.Unix(), b.l.gate.hosts, b.l.gate.conf, b.dir, exports.String(), os.Getenv(labProgram)), 0o600))
+%sexport CFDDNS_STATE=/srv/state PROGRAM='%s'
+%s
+`, clock.Unix(), b.l.gate.hosts, b.l.gate.conf, b.dir, exports.String(), os.Getenv(labProgram), do), 0o600))
 	boot, err := umlCommand(b.l.Context(), script, "vec0:transport=tap,ifname=tap0")
 	must(b.l.T, err)
 	inside := b.inside(boot.Args...)
@@ -69,11 +81,12 @@ func boxesApartInTime(t *testing.T) {
 	l.within(30*time.Second, "nine hours ahead, and the record is right", func() bool { return l.holds(labName, labLine) })
 	far.kill()
 
-	old := server.boot(time.Unix(60, 0))
+	old := server.bootTo(time.Unix(60, 0), umlAsks+"\n"+umlRuns)
 	firewall.start("run", "--log-level", "debug")
 	said := func(p *program, what string) func() bool {
 		return func() bool { return strings.Contains(p.stdout.String(), what) }
 	}
+	l.within(30*time.Second, "the doctor convicts the clock", said(old, "clock: this machine's clock says 1970-01-01, when nobody's certificate is valid"))
 	l.within(30*time.Second, "it says that the clock is wrong", said(old, "the clock says 1970-01-01, before this program was built"))
 	address := firewall.move(lineAfter(1))
 	took := l.within(20*time.Second, "the other box follows", func() bool { return l.holds(labName, address) })
