@@ -16,7 +16,7 @@ ARG VERSION=dev
 ARG DATE
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
 	CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH GOARM=${TARGETVARIANT#v} \
-	go build -trimpath -tags=nethttpomithttp2 -gcflags=all=-l \
+	go build -trimpath -buildvcs=false -tags=nethttpomithttp2 -gcflags=all=-l \
 	-ldflags="-s -w -X main.release=$VERSION -X main.releasedOn=${DATE:-$(date -u +%F)}" \
 	-o /out/cfddns ./cmd/cfddns && mkdir /out/state
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -44,17 +43,9 @@ func (a *app) versionCommand() *cobra.Command {
 		Example: "  cfddns version --output json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			revision := ""
-			if info, ok := debug.ReadBuildInfo(); ok {
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						revision = s.Value
-					}
-				}
-			}
 			if a.json() {
 				return json.NewEncoder(a.stdout).Encode(map[string]string{"version": version(), "date": releasedOn,
-					"revision": revision, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
+					"go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
 			}
 			fmt.Fprintln(a.stdout, "cfddns", versionLine())
 			return nil
