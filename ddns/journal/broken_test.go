@@ -123,7 +123,7 @@ func onAFullDisk(t *testing.T, dir string) {
 	large.Refusals = map[string]ddns.Refusal{"x": {Why: strings.Repeat("x", 5000)}}
 	wide := changedRound(2)
 	wide.Changes[0].Why = strings.Repeat("x", 9000)
-	_, kept := j.Keep(hops)
+	_, kept := RollbackIn(dir).Keep(hops)
 	for what, err := range map[string]error{"Save": j.Save(large), "Append": j.Append(wide), "Keep": kept} {
 		if err == nil || !strings.Contains(err.Error(), "no space left on device") || !strings.Contains(err.Error(), "free space there") {
 			t.Errorf("%s: %v", what, err)

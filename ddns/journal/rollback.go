@@ -66,12 +66,6 @@ type rollbackItem struct {
 	Settings json.RawMessage `json:"settings,omitempty"`
 }
 
-// Keep writes the records to a rollback file in the journal's directory, as
-// ddns.Rollback asks.
-func (j *Journal) Keep(records []ddns.Record) (where string, err error) {
-	return RollbackIn(j.dir).Keep(records)
-}
-
 // RollbackIn keeps rollback files in the first of the directories that can be
 // written, for a run that has no journal.
 func RollbackIn(dirs ...string) ddns.Rollback { return places(dirs) }
@@ -218,12 +212,6 @@ func Rollbacks(dirs ...string) (files []Rollback) {
 	}
 	slices.SortStableFunc(files, func(a, b Rollback) int { return b.Written.Compare(a.Written) })
 	return files
-}
-
-// ReadRollback returns the records of a rollback file.
-func ReadRollback(path string) ([]ddns.Record, error) {
-	file, err := OpenRollback(path)
-	return file.Records, err
 }
 
 // OpenRollback returns what a rollback file holds.

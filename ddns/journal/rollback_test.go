@@ -15,8 +15,6 @@ import (
 	"github.com/cfddns/cfddns/ddns"
 )
 
-var _ ddns.Rollback = (*Journal)(nil)
-
 var hops = []ddns.Record{
 	{ID: "id-1", Name: "www.example.com", Type: "CNAME", Content: "home.duckdns.org", Proxied: true, TTL: 1, Comment: "mine <3", Tags: []string{"a:b"}, Settings: json.RawMessage(`{"flatten_cname":false}`)},
 	{ID: "id-2", Name: "*.example.com", Type: "CNAME", Content: "home.duckdns.org", TTL: 300, Tags: []string{}},
@@ -34,14 +32,14 @@ func TestWhatWasReplacedCanBeReadBackWhole(t *testing.T) {
 	if info, err := os.Stat(where); err != nil || info.Mode().Perm() != 0o600 {
 		t.Error(info, err)
 	}
-	got, err := ReadRollback(where)
-	if diff := cmp.Diff(hops, got); diff != "" || err != nil {
+	got, err := OpenRollback(where)
+	if diff := cmp.Diff(hops, got.Records); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
 }
 
 func TestTheKeysOfARollbackFileAreAPromise(t *testing.T) {
-	where, err := open(t, t.TempDir()).Keep(hops[:1])
+	where, err := RollbackIn(t.TempDir()).Keep(hops[:1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,10 +60,10 @@ func TestTheKeysOfARollbackFileAreAPromise(t *testing.T) {
 }
 
 func TestARollbackFileIsNeverOverwritten(t *testing.T) {
-	j := open(t, t.TempDir())
+	places := RollbackIn(t.TempDir())
 	seen := map[string]bool{}
 	for i := range 20 {
-		where, err := j.Keep(hops[i%2:])
+		where, err := places.Keep(hops[i%2:])
 		if err != nil || seen[where] {
 			t.Fatal(where, err)
 		}
@@ -129,12 +127,12 @@ func TestAFileThatIsNoRollbackFileIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "f")
 			write(t, path, content)
-			if _, err := ReadRollback(path); err == nil || !strings.Contains(err.Error(), path) {
+			if _, err := OpenRollback(path); err == nil || !strings.Contains(err.Error(), path) {
 				t.Error(err)
 			}
 		})
 	}
-	if _, err := ReadRollback(filepath.Join(t.TempDir(), "none")); err == nil {
+	if _, err := OpenRollback(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a file that is not there was read")
 	}
 }

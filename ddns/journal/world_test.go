@@ -52,7 +52,7 @@ func sayWhatHappens(dir string) {
 	if err == nil {
 		h.Save = text(j.Save(memoryOf(2)))
 		h.Append = text(j.Append(changedRound(2)))
-		_, err = j.Keep([]ddns.Record{{ID: "1", Name: "a.example.com", Type: "CNAME", Content: "x.duckdns.org"}})
+		_, err = RollbackIn(dir).Keep([]ddns.Record{{ID: "1", Name: "a.example.com", Type: "CNAME", Content: "x.duckdns.org"}})
 		h.Keep = text(err)
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(h)

@@ -177,9 +177,9 @@ func (l *lab) rollback(dir string) []ddns.Record {
 	if len(files) == 0 {
 		return nil
 	}
-	kept, err := journal.ReadRollback(slices.Max(files))
+	kept, err := journal.OpenRollback(slices.Max(files))
 	must(l.T, err)
-	return kept
+	return kept.Records
 }
 
 func severalRecords(t *testing.T) {
