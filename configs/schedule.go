@@ -85,6 +85,9 @@ func cutZone(expression string) (fields string, zone *time.Location, err error) 
 		return "", nil, wrongf("%q names a time zone and no time; write both, CRON_TZ=Europe/Berlin 0 4 * * *", expression)
 	}
 	zone, err = time.LoadLocation(name)
+	if _, bare := time.LoadLocation("Etc/GMT"); err != nil && bare != nil {
+		return "", nil, wrongf("the time zone %q is not known, since no time zones are installed here; install tzdata, or set ZONEINFO to a file of them", name)
+	}
 	if err != nil || name == "" {
 		return "", nil, wrongf("the time zone %q is not known here; write it as Europe/Berlin is written", name)
 	}

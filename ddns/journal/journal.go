@@ -112,7 +112,7 @@ func cause(err error) error {
 func remedy(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return "free space there"
+		return "free space there (df says how much is left, df -i how many files)"
 	case errors.Is(err, syscall.EROFS):
 		return "mount it so that it can be written, in a container as a volume"
 	case errors.Is(err, fs.ErrPermission):

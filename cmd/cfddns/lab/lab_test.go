@@ -64,6 +64,7 @@ func scenarios() []scenario {
 		{"too many bad sources", tooManyBadSources},
 		{"SIGTERM in the middle of a write", endedInAWrite},
 		{"a full disk does not stop publishing", fullDisk},
+		{"a machine without time zones", withoutTimeZones},
 		{"a cold start creates the record", coldStart},
 		{"a CNAME at the name", aliasAtTheName},
 		{"several records at the name", severalRecords},
