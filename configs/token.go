@@ -151,7 +151,7 @@ func readToken(path string) (string, fs.FileMode, error) {
 	file, err := readUpTo(path, maxToken, readPatience)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return "", 0, fmt.Errorf("%s: user %d may not read it; chown %[2]d the file, or its copy on the host if this is a container", path, os.Getuid())
+		return "", 0, fmt.Errorf("%s: user %d may not read it; use sudo, or chown %[2]d the file, or its copy on the host if this is a container", path, os.Getuid())
 	case errors.Is(err, errDirectory):
 		return "", 0, fmt.Errorf("%s %w", path, err)
 	case err != nil:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -135,6 +136,9 @@ func answer(w http.ResponseWriter, doc any) {
 // controlTimeout is how long the daemon may take to answer, where it waits for nothing.
 const controlTimeout = 5 * time.Second
 
+// anothers is said of a daemon that this user may not ask.
+const anothers = "the control socket of the cfddns here is another user's; ask it with sudo"
+
 // ask asks the running daemon.
 func (a *app) ask(ctx context.Context, method, path string, into any) error {
 	return a.askWithin(ctx, controlTimeout, method, path, into)
@@ -169,6 +173,8 @@ func (a *app) askWithin(ctx context.Context, patience time.Duration, method, pat
 		return exit(ddns.ExitUnreached, fmt.Errorf("cfddns runs here and does not answer within %s; its log says more", patience))
 	case met.Load():
 		return exit(ddns.ExitUnreached, errors.New("the running cfddns was stopped before it answered; what it had written is kept, ask again once it runs"))
+	case errors.Is(err, fs.ErrPermission):
+		return exit(ddns.ExitUnreached, errors.New(anothers))
 	default:
 		return exit(ddns.ExitUnreached, fmt.Errorf("no running cfddns answers on %s; start it with: cfddns run, or as a service: systemctl start cfddns", strings.Join(paths, " or ")))
 	}

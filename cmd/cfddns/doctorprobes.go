@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"net/netip"
 	"sync"
 	"time"
@@ -142,6 +144,9 @@ func incidentsOf(s cfclient.Status) func(context.Context) ([]doctor.Incident, er
 // askDaemon asks the running daemon how it stands. That none answers is known.
 func (a *app) askDaemon(ctx context.Context, cfg configs.Config) (doctor.Daemon, error) {
 	conn, err := dialAny(ctx, socketPaths(cfg))
+	if errors.Is(err, fs.ErrPermission) {
+		return doctor.Daemon{}, errors.New(anothers)
+	}
 	if err != nil {
 		return doctor.Daemon{}, nil //nolint:nilerr // nobody listens: no daemon runs
 	}

@@ -40,10 +40,28 @@ func serviceLife(t *testing.T) {
 	l.world.ClearFaults()
 	s.right(labHome)
 	s.wantShow("cfddns", "NRestarts", "0")
+	askedByAnother(t, s)
 	reloaded(t, l, s)
 	tokenReplaced(t, l, s)
 	stoppedInAWrite(t, l, s)
 	s.powerOff()
+}
+
+// askedByAnother is a person who forgets that the service is root's to ask.
+func askedByAnother(t *testing.T, s *system) {
+	nobody := []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/", "CLOUDFLARE_API_TOKEN_FILE=/etc/cfddns/token", "cfddns"}
+	for command, want := range map[string]string{
+		"status": "the control socket of the cfddns here is another user's; ask it with sudo",
+		"poke":   "the control socket of the cfddns here is another user's; ask it with sudo",
+		"check":  "/etc/cfddns/token: user 65534 may not read it; use sudo, or chown 65534 the file",
+	} {
+		if said := s.fails(append(nobody, command)...); !strings.Contains(said, want) {
+			t.Errorf("%s: %s", command, said)
+		}
+	}
+	if said, _ := s.try(append(nobody, "doctor", labName)...); strings.Contains(said, "no daemon runs here") {
+		t.Errorf("the doctor does not know of the service:\n%s", said)
+	}
 }
 
 // reloaded takes a good configuration and refuses a bad one.
