@@ -24,7 +24,7 @@ const goRoots = "etc/ssl/certs/ca-certificates.crt"
 
 // importGo puts what the Dockerfile needs of golang:1.26 into the store: a
 // shell, certificates and time zones. Go itself and what it has compiled before
-// are mounted from the machine by goMounts.
+// are mounted from the machine by build.
 func (d *depot) importGo() {
 	d.t.Helper()
 	base := d.t.TempDir()
