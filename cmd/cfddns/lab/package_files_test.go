@@ -78,7 +78,7 @@ func formats() map[string]format {
 		"rpm": {"new/*.x86_64.rpm", `rpm -qlp "$0"`, append(unitFiles(), commonFiles("site-functions", "vendor_completions.d", "/usr/share/licenses/cfddns/LICENSE")...)},
 		"apk": {"new/*_x86_64.apk", `tar -tzf "$0" 2>/dev/null | sed 's,^,/,'`, commonFiles("site-functions", "vendor_completions.d", "/usr/share/licenses/cfddns/LICENSE",
 			"/etc/init.d/cfddns", "/.pre-install", "/.post-upgrade", "/.pre-deinstall")},
-		"tarball": {"new/*_linux_amd64.tar.gz", `tar -tzf "$0" | sed 's,^[^/]*,,'`, []string{"/cfddns", "/LICENSE", "/NOTICES", "/README.md", "/CHANGELOG.md",
+		"tarball": {"new/*_linux_amd64.tar.gz", `tar -tzf "$0" | sed 's,^[^/]*,,'`, []string{"/cfddns", "/LICENSE", "/NOTICES", "/README.md", "/CHANGELOG.md", "/INSTALL.md",
 			"/configs/minimal.yaml", "/configs/reference.yaml", "/systemd/cfddns.service", "/systemd/cfddns-once.timer", "/systemd/hooks/pppd",
 			"/man/cfddns.1", "/man/cfddns-waf-allow.1", "/completions/cfddns.bash", "/completions/_cfddns", "/completions/cfddns.fish"}},
 	}
@@ -127,6 +127,7 @@ func (r release) manualWhole(t *testing.T) {
 	sh(t, "/", nil, `tar -xzf "$0" --strip-components=1 -C "$1"`, r.only(t, "new/*_linux_amd64.tar.gz"), dir)
 	help := sh(t, dir, nil, `./cfddns help | sed -n '/^Available Commands/,/^$/s/^  \([a-z-]*\) .*/\1/p'`)
 	commands := slices.DeleteFunc(strings.Fields(help), func(c string) bool { return c == "help" })
+	archiveLeads(t, dir)
 	if len(commands) < 10 {
 		t.Fatalf("help names too few commands: %s", help)
 	}
@@ -134,6 +135,22 @@ func (r release) manualWhole(t *testing.T) {
 		page, err := os.ReadFile(filepath.Join(dir, "man", "cfddns-"+command+".1"))
 		if err != nil || !bytes.Contains(page, []byte("\ncfddns-"+command+" - ")) {
 			t.Errorf("cfddns %s has no manual page that names it: %v", command, err)
+		}
+	}
+}
+
+// archiveLeads fails if the page of an unpacked archive leads to what is not in it.
+func archiveLeads(t *testing.T, dir string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "INSTALL.md"))
+	must(t, err)
+	links := regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(string(text), -1)
+	if len(links) < 5 {
+		t.Errorf("INSTALL.md leads to too few files: %v", links)
+	}
+	for _, link := range links {
+		if _, err := os.Stat(filepath.Join(dir, link[1])); err != nil {
+			t.Errorf("INSTALL.md leads to what is not there: %v", err)
 		}
 	}
 }
