@@ -45,9 +45,9 @@ func booting(t *testing.T, program string, run func(t *testing.T)) {
 			without(t, "%s is not installed: %v", tool, err)
 		}
 	}
-	groups := newCgroups(t)
+	groups, room := newCgroups(t), t.TempDir()
 	ended := make(chan labEnd, 1)
-	go func() { ended <- bootInside(program, t.Name(), groups) }() // awaited below
+	go func() { ended <- bootInside(program, t.Name(), room, groups) }() // awaited below
 	t.Parallel()
 	end := <-ended
 	if end.err == nil && strings.Contains(end.output, "--- PASS: "+t.Name()+" ") {
@@ -61,14 +61,15 @@ func booting(t *testing.T, program string, run func(t *testing.T)) {
 const labCgroups = "CFDDNS_TEST_CGROUPS"
 
 // bootInside runs this test binary again, as the root of new namespaces, for
-// one test. The namespace of processes makes all of them end with it.
-func bootInside(program, name string, groups []string) labEnd {
+// one test. The namespace of processes makes all of them end with it. Its files
+// lie in a directory of ours, which is removed even if it is killed.
+func bootInside(program, name, room string, groups []string) labEnd {
 	var pattern []string
 	for part := range strings.SplitSeq(name, "/") {
 		pattern = append(pattern, "^"+regexp.QuoteMeta(part)+"$")
 	}
 	again := exec.Command(os.Args[0], "-test.run="+strings.Join(pattern, "/"), "-test.v", "-test.count=1", "-test.timeout="+bootTimeout())
-	again.Env = append(os.Environ(), labProgram+"="+program, labCgroups+"="+strings.Join(groups, ":"))
+	again.Env = append(os.Environ(), labProgram+"="+program, labCgroups+"="+strings.Join(groups, ":"), "TMPDIR="+room)
 	again.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:   syscall.CLONE_NEWNET | syscall.CLONE_NEWPID,
 		Unshareflags: syscall.CLONE_NEWNS, // what is mounted inside is not seen outside
