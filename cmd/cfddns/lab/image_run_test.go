@@ -127,7 +127,7 @@ func hardened(t *testing.T) {
 	began := time.Now()
 	il.podman("stop", "--time=10", c.name)
 	took := time.Since(began)
-	if code := c.inspect("{{.State.ExitCode}}"); code != "0" || took > 5*time.Second {
+	if code := c.inspect("{{.State.ExitCode}}"); code != "0" { // 137 if it had to be killed
 		t.Errorf("it is process 1: SIGTERM in the middle of a write ended it with %s after %s", code, took)
 	}
 	t.Logf("stopped in the middle of a write after %s", took.Round(10*time.Millisecond))
