@@ -104,11 +104,15 @@ func (a *app) onceOnly(ctx context.Context, flags onceFlags) (done doneOnce, err
 // sayUnkept says why what must be remembered could not be kept, unless the
 // round has a condition that does. It reports whether there is such a reason.
 func (a *app) sayUnkept(r ddns.Round, why error) bool {
-	said := slices.ContainsFunc(r.Conditions, func(c ddns.Condition) bool { return c.Code == ddns.CodeState })
-	if why != nil && (!said || a.json()) {
+	if why != nil && (!saysUnkept(r) || a.json()) {
 		fmt.Fprintf(a.stderr, "cfddns: %v\n", why)
 	}
 	return why != nil
+}
+
+// saysUnkept reports whether a round says itself that something cannot be kept.
+func saysUnkept(r ddns.Round) bool {
+	return slices.ContainsFunc(r.Conditions, func(c ddns.Condition) bool { return c.Code == ddns.CodeState })
 }
 
 // parseAssumed reads the address of --assume. It is planned with, never written.

@@ -153,6 +153,9 @@ func (d *theDaemon) took(round ddns.Round, past ddns.Past) {
 	}
 	d.wantsToken = wantsToken(round)
 	d.talk.round(round)
+	if why := d.parts.keeper.why(); why != nil && !saysUnkept(round) {
+		d.log.Warn("what this round leaves could not be kept; the next one tries again", "err", why) // and has a condition
+	}
 	d.notifier.Report(round)
 	d.tell("STATUS=" + statusLine(round, past) + d.refusal())
 	rest()

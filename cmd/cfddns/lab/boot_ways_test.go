@@ -74,6 +74,10 @@ func machineIll(t *testing.T) {
 		t.Errorf("a full disk is not told:\n%s", said)
 	}
 	s.run("rm", "/var/lib/private/full")
+	s.run("cfddns", "poke", "--wait")
+	if said := s.run("cfddns", "status"); strings.Contains(said, "no space left on device") {
+		t.Errorf("there is room again, and it is told all the same:\n%s", said)
+	}
 
 	s.dropIn("cfddns", "[Service]\nReadOnlyPaths=/var/lib/private/cfddns\n")
 	s.run("systemctl", "restart", "cfddns")

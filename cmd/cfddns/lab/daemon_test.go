@@ -158,6 +158,9 @@ func fullDisk(t *testing.T) {
 		l.Errorf("once does not say that nothing is remembered:\n%s", p.stderr)
 	}
 	d := l.daemon()
+	l.within(20*time.Second, "it says at once that the disk is full", func() bool {
+		return strings.Contains(d.stderr.String(), "what this round leaves could not be kept; the next one tries again")
+	})
 	l.world.SetWAN(netip.MustParseAddr(labMoved), netip.Addr{})
 	l.poke()
 	l.within(20*time.Second, "the record follows", func() bool { return l.holds(labName, labMoved) })
