@@ -24,6 +24,7 @@ func boxScenarios() []scenario {
 		{"two boxes leave by lines of their own and contest the name", boxesContest},
 		{ownKernel + "a contest, hours of it", contestGrows},
 		{"two boxes whose clocks are apart", boxesApartInTime},
+		{"the power is cut right after a write", powerCutAfterAWrite},
 		{"two boxes follow a move without flapping", boxesFollow},
 		{"two boxes begin at once in an empty zone", boxesBegin},
 		{"a daemon and cron share a state directory", boxesShareState},

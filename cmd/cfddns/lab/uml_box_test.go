@@ -4,11 +4,14 @@ package lab
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cfddns/cfddns/sandbox"
 )
 
 // A umlBox is a machine with a kernel of its own, whose clock may be wrong, and
@@ -16,6 +19,7 @@ import (
 type umlBox struct {
 	*box
 	router *uplink
+	kernel []string // arguments of the kernel
 }
 
 // umlHome puts such a machine behind the router.
@@ -26,7 +30,7 @@ func (u *uplink) umlHome(name string) *umlBox {
 		ip tuntap add tap0 mode tap
 		ip addr add 192.168.9.1/24 dev tap0
 		ip link set tap0 up`)
-	return &umlBox{box: u.l.box(name, u.machine), router: u}
+	return &umlBox{box: u.l.box(name, u.machine), router: u, kernel: []string{"vec0:transport=tap,ifname=tap0"}}
 }
 
 // boot starts the machine with its clock at a time, and the daemon on it. What
@@ -61,7 +65,7 @@ mount -t hostfs none /srv -o '%s'
 %sexport CFDDNS_STATE=/srv/state PROGRAM='%s'
 %s
 `, clock.Unix(), b.l.gate.hosts, b.l.gate.conf, b.dir, exports.String(), os.Getenv(labProgram), do), 0o600))
-	boot, err := umlCommand(b.l.Context(), script, "vec0:transport=tap,ifname=tap0")
+	boot, err := umlCommand(b.l.Context(), script, b.kernel...)
 	must(b.l.T, err)
 	inside := b.inside(boot.Args...)
 	inside.SysProcAttr = boot.SysProcAttr
@@ -98,9 +102,56 @@ func boxesApartInTime(t *testing.T) {
 	old.kill()
 
 	now := server.boot(time.Now())
-	l.within(30*time.Second, "it finds the name right", said(now, "all 1 names right at "+address))
+	l.within(30*time.Second, "it finds the name right", said(now, "1 name right at "+address))
 	if _, after := l.calls(); after != before {
 		t.Errorf("%d writes, and all was right", after-before)
 	}
 	l.wantHolds(labName, address)
+}
+
+// withDisk gives the machine a disk of its own, on which it remembers. Unlike
+// the files of this machine, what was not synced to it is lost with the power.
+func (b *umlBox) withDisk() {
+	b.l.Helper()
+	need(b.l.T, "mkfs.ext4")
+	disk := filepath.Join(b.l.TempDir(), "disk")
+	must(b.l.T, os.WriteFile(disk, nil, 0o600))
+	must(b.l.T, os.Truncate(disk, 8<<20))
+	mustRun(b.l.T, "mkfs.ext4 -q "+disk)
+	b.kernel = append(b.kernel, "ubd0="+disk)
+}
+
+// umlDisk mounts it; it writes by itself in ten minutes only.
+const umlDisk = "mount -t ext4 -o commit=600 /dev/ubda /mnt || exit\nexport CFDDNS_STATE=/mnt/state\n"
+
+// The power of a machine is cut as soon as a write was confirmed, and while it
+// migrates: what was confirmed, and the way back, are on its disk.
+func powerCutAfterAWrite(t *testing.T) {
+	const hop = "myhome.duckdns.org"
+	l := newWideLab(t, zoneWith(sandbox.SeedRecord{Type: "A", Name: labName, Content: labOld, TTL: 60}, sandbox.SeedRecord{Type: "CNAME", Name: "www.example.com", Content: hop, TTL: 60}))
+	l.world.SetDuckHost(hop, netip.MustParseAddr(labLine))
+	server := l.uplink("firewall", labLine).umlHome("server")
+	server.withDisk()
+	cut := func(do, when string) string {
+		p := server.bootTo(time.Now(), umlDisk+do+"; echo; echo over; busybox sleep 60")
+		l.within(30*time.Second, "it has "+when, func() bool { return strings.Contains(p.stdout.String(), "\nover") || !p.runs() })
+		p.kill()
+		return p.stdout.String()
+	}
+	cut(`"$PROGRAM" once`, "written")
+	said := cut(`cat /mnt/state/state.json /mnt/state/journal.jsonl; "$PROGRAM" migrate --apply www.example.com & until ls /mnt/state/rollback-*.json; do :; done`, "begun to migrate")
+	for _, want := range []string{`"Address": "` + labLine + `"`, `"receipt":"confirmed"`} {
+		if !strings.Contains(said, want) {
+			t.Errorf("after the first cut the disk does not hold %s:\n%s", want, said)
+		}
+	}
+	said = cut(`cat /mnt/state/rollback-*.json; "$PROGRAM" migrate --apply www.example.com 2>&1`, "migrated again")
+	if !strings.Contains(said, `"content": "`+hop+`"`) {
+		t.Errorf("after the second cut there is no way back:\n%s", said)
+	}
+	l.wantHolds(labName, labLine)
+	l.wantHolds("www.example.com", labLine)
+	if _, writes := l.calls(); writes != 2 {
+		t.Errorf("%d writes, want one for each name", writes)
+	}
 }
