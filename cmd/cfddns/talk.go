@@ -27,6 +27,10 @@ const repeatTrouble = time.Hour
 // round writes about one round.
 func (t *talker) round(r ddns.Round) {
 	t.rounds++
+	if r.BrokenOff && len(r.Receipts) == 0 && !changed(r) {
+		t.log.Info("ended in the middle of a round, which wrote nothing", "round", r.ID, "trigger", string(r.Trigger))
+		return
+	}
 	line, trouble := roundLine(r), r.Exit() != ddns.ExitRight || loud(r)
 	attrs := []any{"round", r.ID, "trigger", string(r.Trigger), "took", r.Took.Round(time.Millisecond).String(), "calls", r.Calls}
 	for _, h := range r.Hints {
@@ -121,6 +125,9 @@ func roundLine(r ddns.Round) string {
 		return fmt.Sprintf("all %d ways in right at %s", len(r.WaysIn), addresses(r))
 	}
 	if len(parts) == 0 {
+		if len(r.Outcomes) == 1 {
+			return "1 name right at " + addresses(r)
+		}
 		return fmt.Sprintf("all %d names right at %s", len(r.Outcomes), addresses(r))
 	}
 	return strings.Join(parts, " · ")

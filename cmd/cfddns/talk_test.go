@@ -32,6 +32,24 @@ func roundOf(state ddns.TargetState, why string, names ...string) ddns.Round {
 	return r
 }
 
+func TestARoundThatIsBrokenOffIsNoTroubleOfTheNames(t *testing.T) {
+	held, wrote := roundOf(ddns.Held, "45.67.90.77 by google; 3 operators must agree", "a.example.com"), roundOf(ddns.Changed, "", "a.example.com")
+	held.BrokenOff, wrote.BrokenOff = true, true
+	for _, tt := range []struct {
+		round ddns.Round
+		want  string
+	}{
+		{held, `level=INFO msg="ended in the middle of a round, which wrote nothing"`},
+		{wrote, `level=INFO msg="a.example.com A: 45.67.89.10 → 45.67.90.77"`},
+	} {
+		var said bytes.Buffer
+		(&talker{log: slog.New(slog.NewTextHandler(&said, nil))}).round(tt.round)
+		if got := said.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, tt.want) {
+			t.Errorf("got  %swant %s", got, tt.want)
+		}
+	}
+}
+
 // The line of a round is read by people and by scripts that watch the log.
 func TestTheLineOfARound(t *testing.T) {
 	gap := roundOf(ddns.Changed, "", "a.example.com")
@@ -44,6 +62,7 @@ func TestTheLineOfARound(t *testing.T) {
 		want  string
 	}{
 		{"all right", roundOf(ddns.Right, "", "a.example.com", "b.example.com"), "all 2 names right at 45.67.90.77"},
+		{"the only one right", roundOf(ddns.Right, "", "a.example.com"), "1 name right at 45.67.90.77"},
 		{"one changed", roundOf(ddns.Changed, "", "a.example.com"), "a.example.com A: 45.67.89.10 → 45.67.90.77"},
 		{"a change and its gap", gap, "a.example.com A: 45.67.89.10 → 45.67.90.77 · visitors may have failed for 9.1s at most"},
 		{"many changed", roundOf(ddns.Changed, "", "a.b", "c.d", "e.f", "g.h"), "4 names changed, first a.b A: 45.67.89.10 → 45.67.90.77"},
