@@ -172,8 +172,9 @@ func (p packaged) broughtBack() {
 
 func (p packaged) purged() {
 	p.Helper()
+	p.on.run("systemctl", "start", "cfddns-once.timer") // which leaves a stamp
 	p.dpkg("--purge", "cfddns")
-	p.gone("purged,", "/usr/bin/cfddns", "/etc/systemd/system/*/cfddns*", "/etc/systemd/system/cfddns*", "/etc/cfddns", "/var/lib/cfddns", "/var/lib/private/cfddns",
+	p.gone("purged,", "/usr/bin/cfddns", "/var/lib/systemd/timers/*cfddns*", "/etc/systemd/system/*/cfddns*", "/etc/systemd/system/cfddns*", "/etc/cfddns", "/var/lib/cfddns", "/var/lib/private/cfddns",
 		"/var/lib/systemd/deb-systemd-helper-*/cfddns*", "/var/lib/systemd/deb-systemd-helper-*/*/cfddns*", "/usr/share/doc/cfddns", "/var/lib/dpkg/info/cfddns*")
 	p.wantHolds(labName, labHome)
 }
