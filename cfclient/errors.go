@@ -202,7 +202,7 @@ func replaceThere(source string) string {
 	case strings.Contains(source, "credential"):
 		return "replace /etc/cfddns/token (or what the service's LoadCredential= names), then: systemctl restart cfddns"
 	case strings.HasSuffix(strings.ToUpper(source), "TOKEN_FILE"):
-		return "write the new one into that file; a running cfddns takes it within seconds, the systemd service with: systemctl restart cfddns"
+		return "write the new one into that file; a running cfddns takes it within seconds, the systemd service with: systemctl restart cfddns, a container that was given this file alone with: docker restart cfddns"
 	case strings.HasPrefix(source, "CLOUDFLARE_") || strings.HasPrefix(source, "CFDDNS_"):
 		return "set the new one there, and restart"
 	default:

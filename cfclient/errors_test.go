@@ -274,8 +274,8 @@ func TestTheHintOfARefusedTokenSaysWhereItCameFrom(t *testing.T) {
 		"CLOUDFLARE_API_TOKEN":            "it came from CLOUDFLARE_API_TOKEN: set the new one there, and restart",
 		"CFDDNS_CLOUDFLARE_TOKEN":         "set the new one there, and restart",
 		"cloudflare.token":                "write the new one there, and reload",
-		"cloudflare.token_file":           "write the new one into that file; a running cfddns takes it within seconds, the systemd service with: systemctl restart cfddns",
-		"CLOUDFLARE_API_TOKEN_FILE":       "write the new one into that file; a running cfddns takes it within seconds, the systemd service with: systemctl restart cfddns",
+		"cloudflare.token_file":           "write the new one into that file; a running cfddns takes it within seconds, the systemd service with: systemctl restart cfddns, a container that was given this file alone with: docker restart cfddns",
+		"CLOUDFLARE_API_TOKEN_FILE":       "write the new one into that file; a running cfddns takes it within seconds, the systemd service with: systemctl restart cfddns, a container that was given this file alone with: docker restart cfddns",
 		"the credential cloudflare-token": "replace /etc/cfddns/token (or what the service's LoadCredential= names), then: systemctl restart cfddns",
 	} {
 		api := serve(t, func(w http.ResponseWriter, _ *http.Request) {
