@@ -15,6 +15,7 @@ import (
 // and so is all that it grants and withholds.
 
 func TestBoot(t *testing.T) {
+	t.Parallel()
 	program := bootProgram(t)
 	for _, b := range []scenario{
 		{"the service from an empty machine to its end", serviceLife},

@@ -3,6 +3,9 @@
 // can promise is tested here: in networks of its own that are made of real
 // namespaces, with real servers, and with a sandbox as the internet.
 //
-// TestLab is the program on its defaults, one scenario at a time. The Budget,
-// Scale and Beside benchmarks measure it, the last one beside what Debian has.
+// TestLab is the program on its defaults, on good lines and bad ones, also in a
+// kernel of its own; TestBoot is the service in a booted systemd, TestImage the
+// container, TestPackages what is installed. They mostly wait, so they run side
+// by side. The Budget, Scale and Beside benchmarks measure the program, the last
+// one beside what Debian has.
 package lab

@@ -47,6 +47,7 @@ func imageScenarios() []scenario {
 const imageAtOnce = 4
 
 func TestImage(t *testing.T) {
+	t.Parallel()
 	build := scenario{"it holds the program, certificates, time zones and nothing else", buildImage}
 	if os.Getenv(labImage) != "" {
 		for _, s := range append(imageScenarios(), build) {

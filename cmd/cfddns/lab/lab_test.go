@@ -80,6 +80,7 @@ func scenarios() []scenario {
 const labAtOnce = 6
 
 func TestLab(t *testing.T) {
+	t.Parallel()
 	if inside := os.Getenv(labProgram); inside != "" {
 		for _, s := range scenarios() {
 			t.Run(s.name, s.run)

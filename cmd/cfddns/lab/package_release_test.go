@@ -18,6 +18,7 @@ const (
 
 // TestPackages is about what `make packages` makes, which is made once for all.
 func TestPackages(t *testing.T) {
+	t.Parallel()
 	r := released(t)
 	t.Run("a Debian system installs and upgrades and removes and purges", func(t *testing.T) { booting(t, r.dir, debianLife) })
 	if os.Getenv(labProgram) != "" {
