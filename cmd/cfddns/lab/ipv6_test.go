@@ -14,6 +14,7 @@ import (
 // when there is one, and then it is used at once, each time that it comes.
 func ipv6ComesAndGoes(t *testing.T) {
 	l := newLab(t, sandbox.Config{IPv6: netip.MustParseAddr(labHome6)})
+	l.look = 250 * time.Millisecond // it waits for long, and each look is a process
 	l.configure("probe: 0\nrecords: [{name: " + labName + ", types: [A, AAAA]}]\n")
 	holds6 := func(address string) func() bool {
 		return func() bool {
