@@ -12,8 +12,8 @@ import (
 
 func TestAClockThatIsWrongAgainIsToldAsItIsNow(t *testing.T) {
 	r := &Runner{Built: start}
-	past := r.assess(Round{Started: start.AddDate(-50, 0, 0)}, nil)
-	now := r.assess(Round{Started: start.AddDate(-20, 0, 0)}, past)
+	past := r.assess(Round{Started: start.AddDate(-50, 0, 0)}, nil, nil)
+	now := r.assess(Round{Started: start.AddDate(-20, 0, 0)}, past, nil)
 	day := start.AddDate(-20, 0, 0).UTC().Format(time.DateOnly)
 	if len(now) != 1 || !strings.Contains(now[0].Title, day) || !now[0].Since.Equal(past[0].Since) {
 		t.Errorf("got %v, want the clock of %s, since %s", now, day, past[0].Since)
@@ -55,7 +55,7 @@ func TestAClockIsWrongWhenNobodysCertificateIsValid(t *testing.T) {
 			for i := range v.Observations {
 				v.Observations[i].Class, v.Observations[i].Err = Authenticated, c.errs[i]
 			}
-			got := new(Runner).assess(Round{Started: start, Verdicts: []Verdict{v}, Holdings: []Holding{{Decision: Publish}}}, nil)
+			got := new(Runner).assess(Round{Started: start, Verdicts: []Verdict{v}, Holdings: []Holding{{Decision: Publish}}}, nil, nil)
 			if hasCode(got, CodeClock) != c.wrong {
 				t.Fatalf("got %v", got)
 			}

@@ -144,24 +144,20 @@ func Assess(r Round, before []Condition) []Condition {
 
 // assess says what is wrong after a round. While the clock is wrong
 // certificates look invalid: that is then the one thing to say, and what
-// stood before still stands.
-func (r *Runner) assess(round Round, before []Condition) []Condition {
+// stood before still stands. What cannot be kept over a restart is unkept.
+func (r *Runner) assess(round Round, before []Condition, unkept error) []Condition {
 	if clock := r.clockTrouble(round); clock != nil {
 		return settle(append([]Condition{*clock}, before...), before, round.Started)
 	}
-	return settle(append(Assess(round, before), r.assessKeeping()...), before, round.Started)
+	return settle(append(Assess(round, before), assessKeeping(unkept)...), before, round.Started)
 }
 
-// assessKeeping says that nothing can be remembered over a restart.
-func (r *Runner) assessKeeping() []Condition {
-	if r.Keeping == nil {
+// assessKeeping says that something cannot be remembered over a restart.
+func assessKeeping(unkept error) []Condition {
+	if unkept == nil {
 		return nil
 	}
-	err := r.Keeping()
-	if err == nil {
-		return nil
-	}
-	return []Condition{condition(CodeState, "", err.Error()+"; names are kept right all the same", "make the directory writable; each round tries again")}
+	return []Condition{condition(CodeState, "", unkept.Error()+"; names are kept right all the same", "make the directory writable; each round tries again")}
 }
 
 // settle sorts the conditions, drops repetitions, and dates them.

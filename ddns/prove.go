@@ -101,7 +101,7 @@ func (r *Runner) Prove(ctx context.Context, last Round, past Past) (Round, Past)
 	round.Proofs = slices.DeleteFunc(slices.Clone(last.Proofs), func(p Proof) bool { return again[p.Target.id()] })
 	round.Proofs = append(round.Proofs, fresh...)
 	round.Outcomes = contradict(round.Outcomes, round.Proofs)
-	round.Conditions = r.assess(round, past.Memory.Raised)
+	round.Conditions = r.assess(round, past.Memory.Raised, r.keep())
 	past.Memory = past.Memory.clone()
 	past.Memory.Raised = round.Conditions
 	past.Unproved = stillUnproved(round, past.Unproved)

@@ -101,8 +101,9 @@ type Runner struct {
 	Connect func(ctx context.Context)
 	// PublishShared writes A records although the provider translates.
 	PublishShared bool
-	// Keeping says why what must survive a restart cannot be kept; nil if it can.
-	Keeping func() error
+	// Keep keeps what must survive a restart and could not be kept before, and says
+	// why it still cannot; nil if nothing is owed. A nil Keep keeps nothing.
+	Keep func() error
 	// Before takes what speaks against a change, before it is written. Nil: nobody.
 	Before func(words []string)
 	// Applied takes what a round wrote before it is proved, with what is then to
@@ -152,9 +153,18 @@ func (r *Runner) RoundUntil(ctx, patience context.Context, trigger Trigger, past
 	round.Beside = r.beside(round, past.Memory)                                 //
 	round.TokenEnd = r.tokenEnd(ctx, round.Found, past.Memory.Token, now)       //
 	round.Verdicts, round.WAN = r.late(seen, past.WAN, now)                     //
-	round.Conditions = r.assess(round, past.Memory.Raised)                      // → assess
+	round.Conditions = r.assess(round, past.Memory.Raised, r.keep())            // → assess
 	round.Took, round.Calls, round.BrokenOff = time.Since(began), r.Calls()-calls, ctx.Err() != nil
 	return round, Remember(past, round)
+}
+
+// keep tries again to keep what is owed, so that assess, which changes nothing,
+// can say whether it still is.
+func (r *Runner) keep() error {
+	if r.Keep == nil {
+		return nil
+	}
+	return r.Keep()
 }
 
 // applied tells what was written, if anything was.

@@ -72,9 +72,9 @@ func (k *keeper) keep(l leaving) {
 	}
 }
 
-// stillOwes says why something cannot be kept, after another try where the last
-// one did not work: a round that finds the directory writable again says so.
-func (k *keeper) stillOwes() error {
+// keepOwed tries again where the last try did not work, and says why something
+// still cannot be kept: a round that finds the directory writable again says so.
+func (k *keeper) keepOwed() error {
 	k.mu.Lock()
 	switch {
 	case k.owed != nil:

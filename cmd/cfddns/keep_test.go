@@ -33,7 +33,7 @@ func TestTheAlarmOfAStateEndsWithTheTryThatWorks(t *testing.T) {
 	k := &keeper{dir: dir}
 	k.remembered()
 	k.save(ddns.Round{ID: "1", Outcomes: []ddns.Outcome{{State: ddns.Held}}}, ddns.Memory{Wrote: map[string]time.Time{"example.com": {}}})
-	if err := k.stillOwes(); err == nil {
+	if err := k.keepOwed(); err == nil {
 		t.Error("a file is taken for a directory")
 	}
 	if err := os.Remove(dir); err != nil {
@@ -42,7 +42,7 @@ func TestTheAlarmOfAStateEndsWithTheTryThatWorks(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.stillOwes(); err != nil {
+	if err := k.keepOwed(); err != nil {
 		t.Errorf("it can be written, and the alarm stands: %v", err)
 	}
 	for file, holds := range map[string]string{"state.json": "example.com", "journal.jsonl": `"id":"1"`} {

@@ -194,7 +194,7 @@ func (p *parts) newRunner(a *app, rosters []ddns.Roster) *ddns.Runner {
 		Clock:    a.clock,
 		Calls:    p.client.Calls,
 		Connect:  p.client.Connect,
-		Keeping:  p.keeper.stillOwes,
+		Keep:     p.keeper.keepOwed,
 		Applied:  func(round ddns.Round, past ddns.Past) { p.keeper.save(round, past.Memory) },
 		Prover: ddns.Prover{
 			Nameservers: nameserver.Client{World: p.network},
