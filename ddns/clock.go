@@ -25,21 +25,22 @@ func (r *Runner) clockTrouble(round Round) *Condition {
 
 // OutOfTime counts the operators whose certificates are not valid at this time,
 // if there are several and nobody proved who he is: one of them may be late with
-// his, all of them are not. An interface, a router or plain DNS knows no time.
+// his, all of them are not. A login page has one certificate for all names, and
+// that may well have expired. An interface, a router or plain DNS knows no time.
 func OutOfTime(verdicts []Verdict) int {
-	late := map[string]bool{}
+	late, certificates := map[string]bool{}, map[string]bool{}
 	for _, v := range verdicts {
 		for _, o := range v.Observations {
 			invalid, ok := errors.AsType[x509.CertificateInvalidError](o.Err)
 			switch {
-			case ok && invalid.Reason == x509.Expired: // or not begun
-				late[o.Operator] = true
+			case ok && invalid.Reason == x509.Expired && invalid.Cert != nil: // or not begun
+				late[o.Operator], certificates[string(invalid.Cert.Raw)] = true, true
 			case o.Err == nil && o.Class == Authenticated:
 				return 0
 			}
 		}
 	}
-	if len(late) < 2 {
+	if len(late) < 2 || len(certificates) < 2 {
 		return 0
 	}
 	return len(late)

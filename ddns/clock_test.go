@@ -35,17 +35,21 @@ func TestASourceRestsNoLongerThanADayWhateverItOrTheClockSays(t *testing.T) {
 }
 
 func TestAClockIsWrongWhenNobodysCertificateIsValid(t *testing.T) {
-	expired := fmt.Errorf("the answer: %w", &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}})
+	outOfTime := func(of string) error {
+		return fmt.Errorf("the answer: %w", &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired, Cert: &x509.Certificate{Raw: []byte(of)}}})
+	}
+	expired, another, portal := outOfTime("one"), outOfTime("two"), outOfTime("portal")
 	foreign := &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
 	silent := errors.New("no answer within 3s")
 	for name, c := range map[string]struct {
 		errs  []error // of the five operators
 		wrong bool
 	}{
-		"all are out of time":                   {[]error{expired, expired, expired, expired, expired}, true},
-		"two are, the others silent":            {[]error{expired, silent, expired, silent, silent}, true},
+		"all are out of time":                   {[]error{expired, another, expired, expired, another}, true},
+		"two are, the others silent":            {[]error{expired, silent, another, silent, silent}, true},
 		"one is: it may be late":                {[]error{expired, silent, silent, silent, silent}, false},
-		"two are, and another proves who he is": {[]error{expired, expired, nil, silent, silent}, false},
+		"two are, and another proves who he is": {[]error{expired, another, nil, silent, silent}, false},
+		"a login page of its own time":          {[]error{portal, portal, portal, portal, portal}, false},
 		"somebody answers in everybody's place": {[]error{foreign, foreign, foreign, foreign, foreign}, false},
 		"nobody answers":                        {[]error{silent, silent, silent, silent, silent}, false},
 		"all answer":                            {[]error{nil, nil, nil, nil, nil}, false},
