@@ -40,6 +40,9 @@ func (a *app) ip(ctx context.Context, all bool) error {
 	if err != nil {
 		return exit(ddns.ExitUsage, err)
 	}
+	if all && cfg.OnLoopback() { // their names would be looked up out in the world all the same
+		return exit(ddns.ExitUsage, fmt.Errorf("the catalogue was not asked: %w; without --all the configured sources are", errStays))
+	}
 	rosters, err := a.everyFamily(cfg, all)
 	if err != nil {
 		return exit(ddns.ExitUsage, err)
