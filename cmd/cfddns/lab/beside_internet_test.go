@@ -203,18 +203,20 @@ type turning struct {
 // Read reads what the visitor says.
 func (t *turning) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
-	if n > 0 && !finished(p[:n]) && (!t.spoken.Swap(true) || t.answered.Load()) {
+	if n > 0 && !asksNothing(p[:n]) && (!t.spoken.Swap(true) || t.answered.Load()) {
 		t.answered.Store(false)
 		t.trips.Add(1)
 	}
 	return n, err
 }
 
-// finished reports whether these bytes are no more than the end of a client's
-// TLS handshake: ChangeCipherSpec and Finished (RFC 8446, 2 and D.4), of 80 bytes
-// at most. They ask nothing. What the server sends next, tickets for another
-// day, is waited for by nobody.
-func finished(said []byte) bool { return said[0] == 20 && len(said) <= 80 }
+// asksNothing reports whether these bytes are TLS's own and wait for no answer:
+// the end of a client's handshake, ChangeCipherSpec and Finished, of 80 bytes at
+// most, after which a server sends tickets for another day; and the alert that
+// closes a connection, of 24 (RFC 8446, sections 2, 5.2, 6.1 and D.4).
+func asksNothing(said []byte) bool {
+	return said[0] == 20 && len(said) <= 80 || said[0] == 23 && len(said) <= 24
+}
 
 // Write writes what the service says.
 func (t *turning) Write(p []byte) (int, error) {
