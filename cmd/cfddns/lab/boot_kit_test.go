@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -49,35 +48,24 @@ func booting(t *testing.T, program string, run func(t *testing.T)) {
 	ended := make(chan labEnd, 1)
 	go func() { ended <- bootInside(program, t.Name(), room, groups) }() // awaited below
 	t.Parallel()
-	end := <-ended
-	if end.err == nil && strings.Contains(end.output, "--- PASS: "+t.Name()+" ") {
-		t.Logf("took %s\n%s", end.took.Round(time.Millisecond), end.output)
-		return
-	}
-	end.judge(t)
+	(<-ended).judge(t)
 }
 
 // labCgroups is the variable that names the control groups of a boot.
 const labCgroups = "CFDDNS_TEST_CGROUPS"
 
-// bootInside runs this test binary again, as the root of new namespaces, for
-// one test. The namespace of processes makes all of them end with it. Its files
-// lie in a directory of ours, which is removed even if it is killed.
-func bootInside(program, name, room string, groups []string) labEnd {
-	var pattern []string
-	for part := range strings.SplitSeq(name, "/") {
-		pattern = append(pattern, "^"+regexp.QuoteMeta(part)+"$")
-	}
-	again := exec.Command(os.Args[0], "-test.run="+strings.Join(pattern, "/"), "-test.v", "-test.count=1", "-test.timeout="+bootTimeout())
+// bootInside runs a test again, as the root of new namespaces. That of processes
+// makes all of them end with it. Its files lie in a directory of ours, which is
+// removed even if it is killed.
+func bootInside(program, test, room string, groups []string) labEnd {
+	again := exec.Command(os.Args[0], onlyTest(test, bootTimeout())...)
 	again.Env = append(os.Environ(), labProgram+"="+program, labCgroups+"="+strings.Join(groups, ":"), "TMPDIR="+room)
 	again.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:   syscall.CLONE_NEWNET | syscall.CLONE_NEWPID,
 		Unshareflags: syscall.CLONE_NEWNS, // what is mounted inside is not seen outside
 		Pdeathsig:    syscall.SIGKILL,
 	}
-	began := time.Now()
-	output, err := again.CombinedOutput()
-	return labEnd{output: string(output), took: time.Since(began), err: err}
+	return endOf(again)
 }
 
 // labLong is how long a machine stands without a network after its boot, where

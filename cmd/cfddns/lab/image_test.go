@@ -8,11 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/cfddns/cfddns/sandbox"
 )
@@ -68,50 +66,22 @@ func TestImage(t *testing.T) {
 	}
 	dir := t.TempDir()
 	t.Cleanup(func() { removeGroups(t, imageGroup(dir)) })
-	if !t.Run(build.name, func(t *testing.T) { imageInside(dir, build.name).judgeImage(t) }) {
+	if !t.Run(build.name, func(t *testing.T) { imageInside(dir, t.Name()).judge(t) }) {
 		return
 	}
-	slots := make(chan struct{}, imageAtOnce)
-	for _, s := range imageScenarios() {
-		t.Run(s.name, func(t *testing.T) {
-			ended := make(chan labEnd, 1)
-			go func() { // awaited below
-				slots <- struct{}{}
-				ended <- imageInside(dir, s.name)
-				<-slots
-			}()
-			t.Parallel() // as in TestLab: only the waiting is left to its turn
-			(<-ended).judgeImage(t)
-		})
-	}
+	sideBySide(t, imageScenarios(), imageAtOnce, func(_ scenario, test string) labEnd { return imageInside(dir, test) })
 }
 
-// imageInside runs this test binary again, as root, for one scenario. The first
-// process of the namespace is a shell: it buries what podman leaves to it.
-func imageInside(dir, name string) labEnd {
-	pattern := "^TestImage$/^" + regexp.QuoteMeta(strings.ReplaceAll(name, " ", "_")) + "$"
-	again := exec.Command("sh", "-c", `"$0" "$@"; exit $?`, os.Args[0], "-test.run="+pattern, "-test.v", "-test.count=1", "-test.timeout=300s")
+// imageInside runs a test again, as root. The first process of the namespace is
+// a shell: it buries what podman leaves to it.
+func imageInside(dir, test string) labEnd {
+	again := exec.Command("sh", append([]string{"-c", `"$0" "$@"; exit $?`, os.Args[0]}, onlyTest(test, "300s")...)...)
 	again.Env = append(os.Environ(), labImage+"="+dir, labProgram+"="+filepath.Join(dir, "cfddns"))
 	again.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
 		Pdeathsig:  syscall.SIGKILL,
 	}
-	began := time.Now()
-	output, err := again.CombinedOutput()
-	return labEnd{output: string(output), took: time.Since(began), err: err}
-}
-
-// judgeImage turns the end of a scenario into that of its test.
-func (e labEnd) judgeImage(t *testing.T) {
-	t.Helper()
-	switch {
-	case e.err != nil:
-		t.Errorf("in the namespaces, %v:\n%s", e.err, e.output)
-	case !strings.Contains(e.output, "--- PASS: TestImage/"):
-		t.Errorf("the scenario did not run:\n%s", e.output)
-	default:
-		t.Logf("took %s\n%s", e.took.Round(time.Millisecond), e.output)
-	}
+	return endOf(again)
 }
 
 // imageGroup is the control group of all containers here. Such groups are the

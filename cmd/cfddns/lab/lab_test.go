@@ -3,16 +3,13 @@
 package lab
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // The laboratory runs the program that users run, unmodified and with its
@@ -91,21 +88,7 @@ func TestLab(t *testing.T) {
 		t.Skip("it takes about 70 s, most of it waiting")
 	}
 	program := buildProgram(t)
-	slots := make(chan struct{}, labAtOnce)
-	for _, s := range scenarios() {
-		t.Run(s.name, func(t *testing.T) {
-			ended := make(chan labEnd, 1)
-			go func() { // awaited below
-				slots <- struct{}{}
-				ended <- s.inside(program)
-				<-slots
-			}()
-			// Only the waiting is left to the test's own turn, or no more
-			// scenarios would run side by side than there are processors.
-			t.Parallel()
-			(<-ended).judge(t)
-		})
-	}
+	sideBySide(t, scenarios(), labAtOnce, func(s scenario, test string) labEnd { return s.inside(program, test) })
 }
 
 // buildProgram builds what users run.
@@ -134,30 +117,18 @@ func without(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// labEnd is how a scenario ended.
-type labEnd struct {
-	output string
-	took   time.Duration
-	err    error
-}
-
-// inside runs the scenario where it has all to itself.
-func (s scenario) inside(program string) labEnd {
+// inside runs a test of the laboratory where it has all to itself.
+func (s scenario) inside(program, test string) labEnd {
 	if strings.HasPrefix(s.name, ownKernel) {
-		return runInUML(program, s.name)
+		return runInUML(program, test)
 	}
-	return runInside(program, s.name)
+	return runInside(program, test)
 }
 
-// scenarioPattern is what the scenario and no other matches.
-func scenarioPattern(name string) string {
-	return "^TestLab$/^" + regexp.QuoteMeta(strings.ReplaceAll(name, " ", "_")) + "$"
-}
-
-// runInside runs this test binary again, in new namespaces, for one scenario.
-// The namespace of processes makes all of them end with it.
-func runInside(program, name string) labEnd {
-	again := exec.Command(os.Args[0], "-test.run="+scenarioPattern(name), "-test.v", "-test.count=1", "-test.timeout=150s")
+// runInside runs a test again, in new namespaces. That of processes makes all
+// of them end with it.
+func runInside(program, test string) labEnd {
+	again := exec.Command(os.Args[0], onlyTest(test, "150s")...)
 	again.Env = append(os.Environ(), labProgram+"="+program)
 	again.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
@@ -165,29 +136,7 @@ func runInside(program, name string) labEnd {
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
 		Pdeathsig:   syscall.SIGKILL,
 	}
-	began := time.Now()
-	output, err := again.CombinedOutput()
-	return labEnd{output: string(output), took: time.Since(began), err: err}
-}
-
-// judge turns the end of a scenario into that of its test.
-func (e labEnd) judge(t *testing.T) {
-	t.Helper()
-	var failed *exec.ExitError
-	switch {
-	case errors.As(e.err, &failed):
-		t.Errorf("in the namespaces, %v:\n%s", e.err, e.output)
-	case e.err != nil:
-		without(t, "it cannot be run here: %v\n%s", e.err, e.output)
-	case strings.Contains(e.output, "--- FAIL"):
-		t.Errorf("the scenario failed:\n%s", e.output)
-	case strings.Contains(e.output, "--- SKIP"):
-		t.Skip(e.output)
-	case !strings.Contains(e.output, "--- PASS: TestLab/"):
-		t.Errorf("the scenario did not run:\n%s", e.output)
-	default:
-		t.Logf("took %s\n%s", e.took.Round(time.Millisecond), e.output)
-	}
+	return endOf(again)
 }
 
 // mustRun runs one command a line; one that fails ends the test.

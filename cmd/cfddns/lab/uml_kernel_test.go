@@ -66,15 +66,14 @@ func umlCommand(ctx context.Context, script string, arguments ...string) (*exec.
 }
 
 // runInUML is runInside, with another kernel.
-func runInUML(program, name string) labEnd {
+func runInUML(program, test string) labEnd {
 	dir, err := os.MkdirTemp("", "cfddns-uml-")
 	if err != nil {
 		return labEnd{err: err}
 	}
 	defer os.RemoveAll(dir) // it is temporary anyway
 	script := filepath.Join(dir, "scenario")
-	run := fmt.Sprintf("export CI=%s %s=%s\ncd /run\n%s '-test.run=%s' -test.v -test.count=1 -test.timeout=120s\n",
-		os.Getenv("CI"), labProgram, program, os.Args[0], scenarioPattern(name))
+	run := fmt.Sprintf("export CI=%s %s=%s\ncd /run\n%s '%s'\n", os.Getenv("CI"), labProgram, program, os.Args[0], strings.Join(onlyTest(test, "120s"), "' '"))
 	if err := os.WriteFile(script, []byte(run), 0o600); err != nil {
 		return labEnd{err: err}
 	}
@@ -84,9 +83,9 @@ func runInUML(program, name string) labEnd {
 	if err != nil {
 		return labEnd{err: err}
 	}
-	began := time.Now()
-	output, err := boot.CombinedOutput()
-	return labEnd{output: string(output), took: time.Since(began), err: errors.Join(err, ctx.Err())}
+	end := endOf(boot)
+	end.err = errors.Join(end.err, ctx.Err())
+	return end
 }
 
 // setClock sets the clock of a kernel of our own.
