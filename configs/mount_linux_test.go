@@ -10,6 +10,9 @@ import (
 func TestASecretThatIsMountedReadOnlyMayBeReadByAll(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=64k"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
 		t.Skipf("mounting needs root: %v", err)
 	}
 	t.Cleanup(func() {

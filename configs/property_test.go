@@ -144,7 +144,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		path := filepath.Join(dir, fmt.Sprintf("c%d.%s", os.Getpid(), extension))
 		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Skip(err)
+			t.Skip(err) // the fuzzer made a name that no file can have
 		}
 		defer os.Remove(path)
 		c, _, err := Load(path, []string{name + "=" + value})

@@ -116,6 +116,12 @@ func (p *pipedRouter) Dial(context.Context, string, string) (net.Conn, error) {
 	return near, nil
 }
 
+// pass lets time pass on the bubble's clock, and all that happens in it.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func watching(t *testing.T, p *pipedRouter, local string) {
 	t.Helper()
 	watchingWith(t, p, local, RouterWatch{Every: 15 * time.Second})
@@ -139,7 +145,6 @@ func TestARouterIsAskedAtItsInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipedRouter{wan: home4}
 		watching(t, p, "192.168.1.10")
-		pass := func(d time.Duration) { time.Sleep(d); synctest.Wait() } // of the bubble's clock
 		pass(time.Hour)
 		if asked, hints := p.seen(); len(hints) != 0 || asked < 239 || asked > 242 {
 			t.Errorf("%d questions and %d hints in an hour in which nothing changed", asked, len(hints))
@@ -163,8 +168,7 @@ func TestWhereNoRouterAnswersItIsLookedForNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipedRouter{}
 		watching(t, p, "192.168.1.10")
-		time.Sleep(24 * time.Hour) // of the bubble's clock
-		synctest.Wait()
+		pass(24 * time.Hour)
 		if asked, hints := p.seen(); asked > 80 || len(hints) != 0 {
 			t.Errorf("%d questions in a day, %d hints", asked, len(hints))
 		}
@@ -175,16 +179,14 @@ func TestARouterThatStartsLateIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipedRouter{}
 		watching(t, p, "192.168.1.10")
-		time.Sleep(3 * time.Minute) // of the bubble's clock
+		pass(3 * time.Minute)
 		p.become(home4)
-		time.Sleep(4 * time.Minute)
-		synctest.Wait()
+		pass(4 * time.Minute)
 		if _, hints := p.seen(); len(hints) != 1 || hints[0].Address != home4 {
 			t.Errorf("four minutes after it began to answer: %+v", hints)
 		}
 		p.become(netip.MustParseAddr("45.67.90.77"))
-		time.Sleep(16 * time.Second)
-		synctest.Wait()
+		pass(16 * time.Second)
 		if _, hints := p.seen(); len(hints) != 2 || hints[1].Address != p.now() {
 			t.Errorf("it moved: %+v", hints)
 		}
@@ -195,8 +197,7 @@ func TestTheMachineThatHoldsTheLineAsksNoRouter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipedRouter{wan: home4}
 		watching(t, p, "45.67.89.10")
-		time.Sleep(time.Hour) // of the bubble's clock
-		synctest.Wait()
+		pass(time.Hour)
 		if asked, _ := p.seen(); asked != 0 {
 			t.Errorf("the provider's router was asked %d times", asked)
 		}
@@ -228,14 +229,12 @@ func TestAnnouncementsWithoutEndAreNoStormOfQuestions(t *testing.T) {
 				watchingWith(t, p, "192.168.1.10", RouterWatch{Every: every, Announcements: func(context.Context, string) (net.PacketConn, error) {
 					return babble{closed: make(chan struct{})}, nil
 				}})
-				time.Sleep(time.Minute) // of the bubble's clock
-				synctest.Wait()
+				pass(time.Minute)
 				if asked, _ := p.seen(); asked < 55 || asked > 70 {
 					t.Errorf("%d questions in a minute of announcements, want one a second", asked)
 				}
 				p.become(netip.MustParseAddr("45.67.90.77"))
-				time.Sleep(1100 * time.Millisecond)
-				synctest.Wait()
+				pass(1100 * time.Millisecond)
 				if _, hints := p.seen(); len(hints) != 1 {
 					t.Errorf("%+v", hints)
 				}

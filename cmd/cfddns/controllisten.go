@@ -18,7 +18,7 @@ import (
 // left over from a killed daemon and is replaced.
 func listenControl(ctx context.Context, path string) (net.Listener, error) {
 	if path[0] != '@' {
-		defer alone(ctx, filepath.Dir(path))()
+		defer inTurn(ctx, filepath.Dir(path))()
 		if err := clearSocket(ctx, path); err != nil {
 			return nil, err
 		}
@@ -76,20 +76,24 @@ func clearSocket(ctx context.Context, path string) error {
 	}
 }
 
-// alone has other daemons that start at the same moment wait until release:
-// between looking at an old socket and opening a new one, one could take away
-// what another has just opened. A directory that cannot be locked is done without.
-func alone(ctx context.Context, dir string) (release func()) {
-	const tries, pause = 20, 50 * time.Millisecond
+// inTurn has daemons that start at the same moment wait for each other until
+// release: between looking at an old socket and opening a new one, one could
+// take away what another has just opened. It waits a second at most, since a
+// lock that cannot be had must not keep a daemon from starting.
+func inTurn(ctx context.Context, dir string) (release func()) {
 	d, err := os.Open(dir)
 	if err != nil {
 		return func() {}
 	}
-	for range tries {
-		if err := unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) || ctx.Err() != nil {
-			break
+	waited, stop := context.WithTimeout(ctx, time.Second)
+	defer stop()
+	again := time.NewTicker(50 * time.Millisecond) // flock(2) has no timeout
+	defer again.Stop()
+	for errors.Is(unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK) && waited.Err() == nil {
+		select {
+		case <-again.C:
+		case <-waited.Done():
 		}
-		time.Sleep(pause)
 	}
 	return func() { d.Close() } // and with it the lock
 }
