@@ -157,7 +157,7 @@ func assessKeeping(unkept error) []Condition {
 	if unkept == nil {
 		return nil
 	}
-	return []Condition{condition(CodeState, "", unkept.Error()+"; names are kept right all the same", "what is owed is kept in memory, and each round tries again")}
+	return []Condition{condition(CodeState, "", unkept.Error()+"; names are kept right all the same", "each round tries again")}
 }
 
 // settle sorts the conditions, drops repetitions, and dates them.

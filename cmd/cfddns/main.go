@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/cfddns/cfddns/ddns"
@@ -40,13 +39,12 @@ func cfddns(args []string, a *app) int {
 	root := a.root()
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
-	if err != nil && strings.HasPrefix(err.Error(), "unknown ") { // command, flag or shorthand: cobra has no types for them
-		err = fmt.Errorf("%w; what there is: %s --help", err, command.CommandPath())
-	}
-	if cause := context.Cause(ctx); cause != nil && err != nil {
-		if s, ok := errors.AsType[endedBy](cause); ok {
-			err = exit(ddns.ExitSignal+int(s.signal), s)
-		}
+	_, ours := errors.AsType[*exitError](err)
+	switch s, ended := errors.AsType[endedBy](context.Cause(ctx)); {
+	case err != nil && ended:
+		err = exit(ddns.ExitSignal+int(s.signal), s)
+	case err != nil && !ours: // cobra's own errors are about the arguments
+		err = exit(ddns.ExitUsage, fmt.Errorf("%w; what there is: %s --help", err, command.CommandPath()))
 	}
 	return a.conclude(err)
 }

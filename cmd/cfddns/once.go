@@ -31,7 +31,10 @@ nameservers · 2 arguments or configuration · 1 unexpected`,
   */10 * * * * cfddns once --news                from cron, with state: in the configuration`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if flags.news {
+			switch {
+			case flags.news && flags.dry:
+				return exit(ddns.ExitUsage, errors.New("--news tells what was done, and --dry-run does nothing: leave one out"))
+			case flags.news:
 				return a.onceNews(cmd.Context())
 			}
 			_, err := a.onceOnly(cmd.Context(), flags)
@@ -41,7 +44,6 @@ nameservers · 2 arguments or configuration · 1 unexpected`,
 	cmd.Flags().BoolVarP(&flags.dry, "dry-run", "n", false, "print the plan and write nothing")
 	cmd.Flags().StringVar(&flags.assume, "assume", "", "plan as if `ADDRESS` had been agreed on (with --dry-run)")
 	cmd.Flags().BoolVar(&flags.news, "news", false, "print what was changed, and trouble when it begins and ends; for cron")
-	cmd.MarkFlagsMutuallyExclusive("news", "dry-run")
 	return cmd
 }
 

@@ -38,6 +38,8 @@ runs, so that no hook fails because of it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
+			case wait && quiet:
+				return exit(ddns.ExitUsage, errors.New("--wait ends as the round did, and --quiet ends well whatever happens: leave one out"))
 			case quiet:
 				_ = a.askWithin(cmd.Context(), quietPatience, http.MethodPost, "/poke", new(pokeReport)) // a hook has nobody to tell
 				return nil
@@ -50,7 +52,6 @@ runs, so that no hook fails because of it.`,
 	}
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the round, and end as it did")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print nothing and end with 0, whatever happens")
-	cmd.MarkFlagsMutuallyExclusive("wait", "quiet")
 	return cmd
 }
 
