@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptrace"
 	"slices"
@@ -70,6 +69,7 @@ func opened[T any](c *Client, q question, a answered) (*envelope[T], error) {
 	if err != nil {
 		return nil, c.sort(q, a.status, a.wait, err)
 	}
+	env.size = len(a.body)
 	return env, nil
 }
 
@@ -159,7 +159,7 @@ func (c *Client) sendOnce(ctx context.Context, q question, send sender) (answere
 		budget = new(limit)
 	}
 	wait := budget.learn(time.Now(), x.answer)
-	body, err := io.ReadAll(http.MaxBytesReader(nil, x.answer.Body, q.mostBytes()))
+	body, err := q.readBody(x.answer)
 	if err != nil && x.answer.StatusCode < 300 {
 		return answered{status: x.answer.StatusCode}, c.noAnswer(q, x, err)
 	}
@@ -216,23 +216,15 @@ func (x *exchange) silent() {
 	}
 }
 
-// mostBytes bounds an answer. 5,000 records are 3 MiB, as is the answer to the
-// largest batch; all others are a few hundred bytes.
-func (q question) mostBytes() int64 {
-	if q.long {
-		return 64 << 20
-	}
-	return 1 << 20
-}
-
 // envelope is what wraps every answer of the API.
 type envelope[T any] struct {
-	Success bool      `json:"success"`
-	Errors  []problem `json:"errors"`
-	Result  *T        `json:"result"`
+	Success bool     `json:"success"`
+	Errors  problems `json:"errors"`
+	Result  *T       `json:"result"`
 	Info    *struct {
 		TotalCount *int `json:"total_count"`
 	} `json:"result_info"`
+	size int // bytes of the answer
 }
 
 // readEnvelope takes an answer apart. Its error is a *refusal if Cloudflare's
@@ -250,7 +242,7 @@ func readEnvelope[T any](status int, body []byte) (*envelope[T], error) {
 
 // readRefusal reads an answer that is no success, whatever its result is.
 func readRefusal(status int, body []byte) error {
-	var no envelope[json.RawMessage]
+	var no envelope[unread]
 	if json.Unmarshal(body, &no) != nil || no.Success || len(no.Errors) == 0 {
 		return errNotTheAPI
 	}

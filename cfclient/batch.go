@@ -110,9 +110,9 @@ func batchBody(zone ddns.Zone, batch ddns.Batch) ([]byte, error) {
 // wireResult is what the API says of a batch. A list is null where nothing
 // was asked.
 type wireResult struct {
-	Deletes []wireRecord `json:"deletes"`
-	Patches []wireRecord `json:"patches"`
-	Posts   []wireRecord `json:"posts"`
+	Deletes page[wireRecord] `json:"deletes"`
+	Patches page[wireRecord] `json:"patches"`
+	Posts   page[wireRecord] `json:"posts"`
 }
 
 // confirmed holds an answer against the batch that was sent, and returns it in

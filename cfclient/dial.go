@@ -54,6 +54,8 @@ func (d *dialer) transport() *http.Transport {
 		},
 		MaxIdleConnsPerHost: callsAtOnce,
 		IdleConnTimeout:     idleTimeout,
+
+		MaxResponseHeaderBytes: mostHeaderBytes,
 	}
 }
 

@@ -22,42 +22,71 @@ var (
 type problem struct {
 	code    int
 	message string
-	chain   []problem // what an older form of error wraps
-	word    string    // the code of GraphQL, such as "authz"
+	chain   problems // what an older form of error wraps
+	word    string   // the code of GraphQL, such as "authz"
 }
 
-// UnmarshalJSON accepts the object that is documented and the bare string that
-// also comes.
-func (p *problem) UnmarshalJSON(data []byte) error {
+// problems are the errors of an answer, the first mostProblems of them.
+type problems []problem
+
+// UnmarshalJSON reads no more than is shown: an answer may hold thousands, or
+// wrap them in each other thousands deep.
+func (p *problems) UnmarshalJSON(data []byte) (err error) {
+	*p, err = readProblems(data, mostChain)
+	return err
+}
+
+func readProblems(data []byte, chain int) (problems, error) {
+	var entries []json.RawMessage
+	if err := json.Unmarshal(data, &entries); err != nil {
+		return nil, err
+	}
+	var read problems
+	for _, entry := range entries[:min(len(entries), mostProblems)] {
+		p, err := readProblem(entry, chain)
+		if err != nil {
+			return nil, err
+		}
+		read = append(read, p)
+	}
+	return read, nil
+}
+
+// readProblem accepts the object that is documented and the bare string that
+// also comes. It follows the errors that one wraps so many times.
+func readProblem(data []byte, chain int) (p problem, err error) {
 	if json.Unmarshal(data, &p.message) == nil {
-		return nil
+		return p, nil
 	}
 	var object struct {
-		Code    int       `json:"code"`
-		Message string    `json:"message"`
-		Chain   []problem `json:"error_chain"`
+		Code    int             `json:"code"`
+		Message string          `json:"message"`
+		Chain   json.RawMessage `json:"error_chain"`
 		More    struct {
 			Code json.RawMessage `json:"code"`
 		} `json:"extensions"`
 	}
 	if err := json.Unmarshal(data, &object); err != nil {
-		return err
+		return p, err
 	}
-	*p = problem{object.Code, object.Message, object.Chain, strings.Trim(string(object.More.Code), `"`)}
-	return nil
+	p = problem{code: object.Code, message: object.Message, word: strings.Trim(string(object.More.Code), `"`)}
+	if len(object.Chain) > 0 && chain > 0 {
+		p.chain, err = readProblems(object.Chain, chain-1)
+	}
+	return p, err
 }
 
 // refusal is a "no" of Cloudflare's API.
 type refusal struct {
 	status   int
-	problems []problem // at least one
+	problems problems // at least one
 }
 
 // Error implements error, with Cloudflare's own words.
 func (r *refusal) Error() string {
 	var said []string
-	var walk func([]problem)
-	walk = func(problems []problem) {
+	var walk func(problems)
+	walk = func(problems problems) {
 		for _, p := range problems {
 			if p.message != "" {
 				said = append(said, p.message)
@@ -75,8 +104,8 @@ func (r *refusal) Error() string {
 
 // hide takes secrets out of Cloudflare's words, which may quote what was sent.
 func (r *refusal) hide(secrets []ddns.Secret) {
-	var walk func([]problem)
-	walk = func(problems []problem) {
+	var walk func(problems)
+	walk = func(problems problems) {
 		for i := range problems {
 			for _, s := range secrets {
 				if !s.IsZero() {

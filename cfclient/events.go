@@ -60,7 +60,7 @@ func (c *Client) SecurityEvents(ctx context.Context, zone ddns.Zone, since, unti
 
 // wireEvents and wireEvent are events as the API spells them.
 type wireEvents struct {
-	Events []wireEvent `json:"firewallEventsAdaptive"`
+	Events page[wireEvent] `json:"firewallEventsAdaptive"`
 }
 
 type wireEvent struct {
@@ -109,11 +109,13 @@ func (c *Client) Minutes(ctx context.Context, zone ddns.Zone, host string, since
 }
 
 type wireMinutes struct {
-	Groups []struct {
-		Count      int `json:"count"`
-		Dimensions struct {
-			At     time.Time `json:"datetimeMinute"`
-			Status int       `json:"edgeResponseStatus"`
-		} `json:"dimensions"`
-	} `json:"httpRequestsAdaptiveGroups"`
+	Groups page[wireMinute] `json:"httpRequestsAdaptiveGroups"`
+}
+
+type wireMinute struct {
+	Count      int `json:"count"`
+	Dimensions struct {
+		At     time.Time `json:"datetimeMinute"`
+		Status int       `json:"edgeResponseStatus"`
+	} `json:"dimensions"`
 }

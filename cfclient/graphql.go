@@ -50,10 +50,10 @@ func readGraphQL[T any](status int, body []byte) (*T, error) {
 	var answer struct {
 		Data *struct {
 			Viewer struct {
-				Zones []T `json:"zones"`
+				Zones page[T] `json:"zones"`
 			} `json:"viewer"`
 		} `json:"data"`
-		Errors []problem `json:"errors"`
+		Errors problems `json:"errors"`
 	}
 	if json.Unmarshal(body, &answer) != nil {
 		return nil, errNotTheAPI

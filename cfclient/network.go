@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"syscall"
 	"time"
@@ -71,11 +70,10 @@ func explain(err error) (hint string, explained error) {
 		return "something on the line drops the greeting: check the MTU, and any firewall in between", err
 	case errors.Is(err, context.Canceled):
 		return "", fmt.Errorf("given up: %w", err)
+	case errors.Is(err, errTooMuch):
+		return hintTheirs, err
 	case isTimeout(err):
 		return "the line is down or very slow", fmt.Errorf("timeout: %w", err)
-	}
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return "", fmt.Errorf("the answer is larger than %d MiB", tooLarge.Limit>>20)
 	}
 	return "", fmt.Errorf("the connection broke: %w", err)
 }

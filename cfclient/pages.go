@@ -19,12 +19,15 @@ var errLonger = errors.New("the list is longer than that")
 
 // askPages asks for page after page until it has as many entries as Cloudflare
 // says there are. A list that comes out shorter is an error and not a short
-// list: what is missing in it would be taken for deleted and created again. Of a list with more than most
-// entries it reads the first page and returns errLonger.
+// list: what is missing in it would be taken for deleted and created again. Of
+// a list with more than most entries it reads the first page and returns
+// errLonger. A list that would take more than mostPages pages as long as the
+// first one is not read at all.
 func askPages[T keyed](ctx context.Context, c *Client, q question, most int, send func(page int) sender) ([]T, error) {
-	var list []T
-	for page := 1; ; page++ {
-		answer, err := ask[[]T](ctx, c, q, send(page))
+	var list page[T]
+	size := 0
+	for number := 1; ; number++ {
+		answer, err := ask[page[T]](ctx, c, q, send(number))
 		if err != nil {
 			return nil, err
 		}
@@ -32,13 +35,18 @@ func askPages[T keyed](ctx context.Context, c *Client, q question, most int, sen
 			return nil, untrusted(q, errors.New("the answer does not say how long the list is"))
 		}
 		entries, total := *answer.Result, *answer.Info.TotalCount
+		size += answer.size
 		switch {
 		case total < 0, total > longestList:
 			return nil, untrusted(q, fmt.Errorf("the answer says that the list has %d entries", total))
 		case total > most:
 			return nil, errLonger
+		case total > mostPages*max(len(entries), 1) && number == 1, number > mostPages:
+			return nil, untrusted(q, fmt.Errorf("%w: it says that there are %d entries, and gives %d at a time", errTooMuch, total, len(entries)))
+		case size > mostListing:
+			return nil, untrusted(q, fmt.Errorf("%w: its pages are larger than %d MiB together", errTooMuch, mostListing>>20))
 		}
-		if page == 1 {
+		if number == 1 {
 			list = entries
 		} else {
 			list = append(list, entries...)

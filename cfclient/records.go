@@ -184,7 +184,7 @@ type wireRecord struct {
 	Proxied  bool            `json:"proxied"`
 	TTL      int             `json:"ttl"`
 	Comment  string          `json:"comment"` // null where there is none
-	Tags     []string        `json:"tags"`
+	Tags     page[string]    `json:"tags"`
 	Settings json.RawMessage `json:"settings"`
 }
 

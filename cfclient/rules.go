@@ -127,9 +127,9 @@ func (c *Client) askRules(ctx context.Context, q question, what call) (ddns.Rule
 
 // wireRuleSet is a ruleset as the API spells it.
 type wireRuleSet struct {
-	ID    string     `json:"id"`
-	Phase string     `json:"phase"`
-	Rules []wireRule `json:"rules"`
+	ID    string         `json:"id"`
+	Phase string         `json:"phase"`
+	Rules page[wireRule] `json:"rules"`
 }
 
 // newRuleSet is a ruleset to create.

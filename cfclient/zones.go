@@ -47,12 +47,12 @@ func activeFirst(z ddns.Zone) int {
 
 // wireZone is a zone as the API spells it.
 type wireZone struct {
-	ID          string   `json:"id"`
-	Name        string   `json:"name"`
-	Status      string   `json:"status"`
-	Paused      bool     `json:"paused"`
-	Type        string   `json:"type"`
-	NameServers []string `json:"name_servers"`
+	ID          string       `json:"id"`
+	Name        string       `json:"name"`
+	Status      string       `json:"status"`
+	Paused      bool         `json:"paused"`
+	Type        string       `json:"type"`
+	NameServers page[string] `json:"name_servers"`
 	Account     struct {
 		ID string `json:"id"`
 	} `json:"account"`
