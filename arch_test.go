@@ -41,6 +41,7 @@ func arrows() []arrow {
 		{"", module + "/configs", []string{"cmd", "configs"}, "only cmd knows the configuration; each package owns its Config"},
 		{"", module + "/cmd", []string{"cmd"}, "nobody imports the program"},
 		{"", module + "/sandbox", []string{"cmd", "sandbox"}, "the fake world is for tests, the demo and cfddns sandbox"},
+		{"", module + "/needs", nil, "it is for tests alone: what a test needs of the machine is no business of the program"},
 		{"", "github.com/cloudflare/cloudflare-go", []string{"cfclient"}, "one package talks to Cloudflare's API, so that its client can change behind one door"},
 		{"", "github.com/miekg/dns", []string{"ddns/nameserver", "ipsource", "sandbox"}, "DNS messages are made and read in three places only"},
 		{"", "github.com/spf13/viper", []string{"configs"}, "the configuration's format is the business of configs"},

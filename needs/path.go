@@ -1,0 +1,116 @@
+package needs
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"go/build"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// ours are the programs that every test may start.
+//
+//go:embed ours.txt
+var ours string
+
+// wholePath names the variable that tells a test that was run again where
+// programs are: its own PATH leads to those alone that its parent had declared.
+const wholePath = "CFDDNS_TEST_PATH"
+
+// whole is where programs are looked for: in PATH, where `go install` puts them,
+// and in the directories that Debian leaves out of the PATH of all but root.
+var whole = func() string {
+	if path := os.Getenv(wholePath); path != "" {
+		return path
+	}
+	places := filepath.SplitList(os.Getenv("PATH"))
+	places = append(places, filepath.Join(build.Default.GOPATH, "bin"), "/usr/local/sbin", "/usr/sbin", "/sbin")
+	return strings.Join(places, string(filepath.ListSeparator))
+}()
+
+// Path is a PATH in which everything installed is found. It is for programs that
+// start others, such as lintian: what those are is the business of their packages.
+func Path() string { return whole }
+
+// find is exec.LookPath, wherever programs are.
+func find(name string) (path string, err error) {
+	for _, place := range filepath.SplitList(whole) {
+		if path, err = exec.LookPath(filepath.Join(place, name)); err == nil && filepath.IsAbs(path) {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s: %w", name, exec.ErrNotFound)
+}
+
+// declared is what the tests that run now have declared. Its directory, once Main
+// has made it, is their whole PATH: it links to ours and to these.
+var declared = struct {
+	sync.Mutex
+	dir   string
+	tests map[string]int // that use a program
+}{tests: map[string]int{}}
+
+// Main runs the tests of a package so that they find ours and what they declare,
+// and nothing else. Thus a program that nobody declared fails its test where all is
+// installed, before it fails where it is missing. TestMain calls it; made are
+// directories of programs that the tests have made themselves.
+func Main(m interface{ Run() int }, made ...string) (code int) {
+	dir, err := os.MkdirTemp("", "cfddns-needs-")
+	if err == nil {
+		defer os.RemoveAll(dir)                 // it is temporary anyway
+		err = errors.Join(os.Chmod(dir, 0o755), //nolint:gosec // what runs as another user finds programs too
+			os.Setenv(wholePath, whole), os.Setenv("PATH", strings.Join(append(made, dir), string(filepath.ListSeparator))))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	declared.dir = dir
+	for line := range strings.Lines(ours) {
+		for name := range strings.FieldsSeq(line) {
+			if name == "#" {
+				break
+			}
+			if path, err := find(name); err == nil { // busybox has fewer
+				err = os.Symlink(path, filepath.Join(dir, name))
+				if err != nil {
+					fmt.Fprintln(os.Stderr, err)
+					return 1
+				}
+			}
+		}
+	}
+	return m.Run()
+}
+
+// share puts a program into the PATH of all tests until this one has ended.
+func share(t testing.TB, name, path string) {
+	t.Helper()
+	declared.Lock()
+	defer declared.Unlock()
+	if declared.dir == "" {
+		return
+	}
+	link := filepath.Join(declared.dir, name)
+	if declared.tests[name]++; declared.tests[name] == 1 {
+		if err := os.Symlink(path, link); errors.Is(err, os.ErrExist) {
+			declared.tests[name]++ // one of ours, which stays
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		declared.Lock()
+		defer declared.Unlock()
+		if declared.tests[name]--; declared.tests[name] == 0 {
+			if err := os.Remove(link); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
