@@ -88,7 +88,7 @@ func TestAHostileAnswerCostsLittle(t *testing.T) {
 			if err == nil || len(listing.Records) > 0 {
 				t.Fatalf("%d records, and no error", len(listing.Records))
 			}
-			if k := ddns.KindOf(err); k != ddns.Unreachable && k != ddns.NotPermitted && k != ddns.Rejected {
+			if k := ddns.KindOf(err); k != ddns.Unreachable && k != ddns.Denied && k != ddns.Rejected {
 				t.Errorf("%v is %v", err, k)
 			}
 			if n := len(api.requests()); n > tt.calls {

@@ -149,6 +149,7 @@ type fact struct {
 	status int
 	kind   ddns.Kind
 	hint   string
+	words  string // of Cloudflare's message, where one code stands for several things; empty fits any
 }
 
 const (
@@ -157,41 +158,50 @@ const (
 	hintAgain = "somebody else changed the zone meanwhile; the records are read again"
 	hintDelNS = "the name is delegated by NS records in the zone: delete them, or keep the record at the nameservers they name"
 	hintOurs  = "this should not happen: please report it with this message"
+	// hintFilter speaks of https://developers.cloudflare.com/fundamentals/api/how-to/restrict-tokens/
+	hintFilter = "the token is good, and its IP filter does not allow the address of this home: in the dashboard, My Profile > API Tokens > Edit, take away the entries of Client IP Address Filtering (the address of a home changes, and the filter does not follow it)"
+	hintTLD    = "Cloudflare's API cannot change records under this free top-level domain: change them in the dashboard, or keep the name under another domain"
+	// hintDenied is for what is forbidden by a code that is not known.
+	hintDenied = "Cloudflare's own words say why; a permission of the token may not mend it. What stands is kept, and it is tried again"
 )
 
 // facts are the codes seen on these endpoints. A status alone decides about
 // the rest.
 // https://developers.cloudflare.com/api/resources/dns/subresources/records/
 var facts = [...]fact{
-	{1000, http.StatusUnauthorized, ddns.TokenRefused, hintToken},
-	{6003, 0, ddns.TokenRefused, "the token is malformed: copy it again, without quotes, spaces or the word Bearer"},
-	{6111, 0, ddns.TokenRefused, "the token is malformed: copy it again, without quotes, spaces or the word Bearer"},
-	{9106, 0, ddns.TokenRefused, "the token is malformed: copy it again, without quotes, spaces or the word Bearer"},
-	{9109, 0, ddns.TokenRefused, hintToken},
-	{10000, http.StatusUnauthorized, ddns.TokenRefused, hintStale},
-	{10000, 0, ddns.NotPermitted, ""},
-	{1001, http.StatusForbidden, ddns.NotPermitted, "an account's own token may not do this: use a user's API token"},
-	{10020, 0, ddns.NotPermitted, "Cloudflare no longer offers this call"},
+	{1000, http.StatusUnauthorized, ddns.TokenRefused, hintToken, ""},
+	{6003, 0, ddns.TokenRefused, "the token is malformed: copy it again, without quotes, spaces or the word Bearer", ""},
+	{6111, 0, ddns.TokenRefused, "the token is malformed: copy it again, without quotes, spaces or the word Bearer", ""},
+	{9106, 0, ddns.TokenRefused, "the token is malformed: copy it again, without quotes, spaces or the word Bearer", ""},
+	// 9109 stands for a token that is unknown, for one without access, and for
+	// one whose IP filter bites: only the words tell the last one.
+	{9109, 0, ddns.Filtered, hintFilter, "from location"},
+	{9109, 0, ddns.TokenRefused, hintToken, ""},
+	{10000, http.StatusUnauthorized, ddns.TokenRefused, hintStale, ""},
+	{10000, 0, ddns.NotPermitted, "", ""},
+	{1001, http.StatusForbidden, ddns.NotPermitted, "an account's own token may not do this: use a user's API token", ""},
+	{1038, 0, ddns.Denied, hintTLD, ""},
+	{10020, 0, ddns.NotPermitted, "Cloudflare no longer offers this call", ""},
 
-	{7000, 0, ddns.Conflict, "the zone or record is gone, or belongs to another account now; it is looked up again"},
-	{7003, 0, ddns.Conflict, "the zone or record is gone, or belongs to another account now; it is looked up again"},
-	{81044, 0, ddns.Conflict, hintAgain},
-	{81053, 0, ddns.Conflict, "an A, AAAA or CNAME record stands at the name; the records are read again"},
-	{81054, 0, ddns.Conflict, "a CNAME record stands at the name: set on_cname: replace for the name, then run: cfddns once"},
-	{81055, 0, ddns.Conflict, "other records stand at the name; the records are read again"},
-	{81056, 0, ddns.Conflict, hintDelNS},
-	{81057, 0, ddns.Conflict, hintAgain},
-	{81058, 0, ddns.Conflict, hintAgain},
+	{7000, 0, ddns.Conflict, "the zone or record is gone, or belongs to another account now; it is looked up again", ""},
+	{7003, 0, ddns.Conflict, "the zone or record is gone, or belongs to another account now; it is looked up again", ""},
+	{81044, 0, ddns.Conflict, hintAgain, ""},
+	{81053, 0, ddns.Conflict, "an A, AAAA or CNAME record stands at the name; the records are read again", ""},
+	{81054, 0, ddns.Conflict, "a CNAME record stands at the name: set on_cname: replace for the name, then run: cfddns once", ""},
+	{81055, 0, ddns.Conflict, "other records stand at the name; the records are read again", ""},
+	{81056, 0, ddns.Conflict, hintDelNS, ""},
+	{81057, 0, ddns.Conflict, hintAgain, ""},
+	{81058, 0, ddns.Conflict, hintAgain, ""},
 
-	{1004, 0, ddns.Rejected, "correct the record in the configuration"},
-	{81045, 0, ddns.Rejected, "the zone holds as many records as its plan allows: delete some in the dashboard, or change the plan"},
-	{9002, 0, ddns.Rejected, hintOurs},
-	{9005, 0, ddns.Rejected, hintOurs},
-	{9021, 0, ddns.Rejected, "set ttl to auto, or to 60 to 86400 seconds"},
-	{9022, 0, ddns.Rejected, hintOurs},
-	{9041, 0, ddns.Rejected, "Cloudflare cannot proxy this name: set proxied to false"},
-	{9300, 0, ddns.Rejected, "the zone's plan allows no more tags on a record"},
-	{9313, 0, ddns.Rejected, "shorten the comment: 100 characters on the Free plan, 500 on the others"},
+	{1004, 0, ddns.Rejected, "correct the record in the configuration", ""},
+	{81045, 0, ddns.Rejected, "the zone holds as many records as its plan allows: delete some in the dashboard, or change the plan", ""},
+	{9002, 0, ddns.Rejected, hintOurs, ""},
+	{9005, 0, ddns.Rejected, hintOurs, ""},
+	{9021, 0, ddns.Rejected, "set ttl to auto, or to 60 to 86400 seconds", ""},
+	{9022, 0, ddns.Rejected, hintOurs, ""},
+	{9041, 0, ddns.Rejected, "Cloudflare cannot proxy this name: set proxied to false", ""},
+	{9300, 0, ddns.Rejected, "the zone's plan allows no more tags on a record", ""},
+	{9313, 0, ddns.Rejected, "shorten the comment: 100 characters on the Free plan, 500 on the others", ""},
 }
 
 // sort turns an answer that is no success into a *ddns.Error.
@@ -204,14 +214,14 @@ func (c *Client) sort(q question, status int, wait time.Duration, err error) *dd
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
-		e.Kind, e.Hint = ddns.Limited, hintLimited
+		e.Kind, e.Hint = ddns.Limited, hintLimited(wait)
 	case status == http.StatusRequestTimeout || status >= 500 || !ok:
 		e.Kind, e.Hint = silence(q), hintTheirs
 		if !ok {
 			e.Err = fmt.Errorf("%w (HTTP %d)", err, status)
 		}
 	default:
-		e.Kind, e.Hint = kindOf(status, e.Code)
+		e.Kind, e.Hint = kindOf(status, e.Code, err.Error())
 		if e.Kind == ddns.Unexpected {
 			e.Kind = silence(q)
 		}
@@ -240,9 +250,18 @@ func replaceThere(source string) string {
 }
 
 const (
-	hintLimited = "calls rest for that long; the limit of 1,200 calls in 5 minutes is shared with the dashboard and your other tools"
-	hintTheirs  = "not yours to mend: it is tried again by the daemon, or by you with the same command (see https://www.cloudflarestatus.com if it lasts)"
+	hintTheirs = "not yours to mend: it is tried again by the daemon, or by you with the same command (see https://www.cloudflarestatus.com if it lasts)"
 )
+
+// hintLimited says how long calls rest, and why somebody else may be the cause.
+func hintLimited(wait time.Duration) string {
+	rest := "Cloudflare does not say for how long; it is tried again"
+	if wait > 0 {
+		until := time.Now().Add(wait).UTC().Format("15:04:05 UTC")
+		rest = fmt.Sprintf("no call is made until %s; then it is tried again, by the daemon or by you", until)
+	}
+	return rest + " (the limit of 1,200 calls in 5 minutes is shared with the dashboard and your other tools)"
+}
 
 func hintPermission(q question) string {
 	if q.needs == "" {
@@ -263,11 +282,12 @@ func silence(q question) ddns.Kind {
 	return ddns.Unreachable
 }
 
-// kindOf is the one place where Cloudflare's status and code become a kind.
+// kindOf is the one place where Cloudflare's status and code become a kind;
+// words are its message, which decides only where the code says too little.
 // Unexpected means that they contradict each other.
-func kindOf(status, code int) (ddns.Kind, string) {
+func kindOf(status, code int, words string) (ddns.Kind, string) {
 	for _, f := range facts {
-		if f.code == code && (f.status == 0 || f.status == status) {
+		if f.code == code && (f.status == 0 || f.status == status) && strings.Contains(words, f.words) {
 			return f.kind, f.hint
 		}
 	}
@@ -275,7 +295,7 @@ func kindOf(status, code int) (ddns.Kind, string) {
 	case status == http.StatusUnauthorized:
 		return ddns.TokenRefused, hintToken
 	case status == http.StatusForbidden:
-		return ddns.NotPermitted, ""
+		return ddns.Denied, hintDenied
 	case status == http.StatusNotFound, status == http.StatusConflict:
 		return ddns.Conflict, hintAgain
 	case status >= 400:
@@ -298,8 +318,8 @@ func misconfigured(q question, err error) *ddns.Error {
 // to wait, or would soon have to.
 func notYet(q question, wait time.Duration) *ddns.Error {
 	return &ddns.Error{
-		Kind: ddns.Limited, Op: q.op, RetryAfter: wait, Hint: hintLimited,
-		Err: fmt.Errorf("not sent: calls to Cloudflare rest, %v are left", wait.Round(time.Second)),
+		Kind: ddns.Limited, Op: q.op, RetryAfter: wait, Hint: hintLimited(wait),
+		Err: fmt.Errorf("not sent: Cloudflare asked for quiet, or its limit is reached; %v are left", wait.Round(time.Second)),
 	}
 }
 

@@ -56,7 +56,9 @@ func TestEveryKnownCode(t *testing.T) {
 		{"a known code under 200", 200, 81054, ddns.Conflict, "on_cname: replace"},
 		{"an unknown 400", 400, 123456, ddns.Rejected, ""},
 		{"an unknown 401", 401, 123456, ddns.TokenRefused, "API Tokens"},
-		{"an unknown 403", 403, 123456, ddns.NotPermitted, "Zone > DNS > Edit"},
+		{"an unknown 403", 403, 123456, ddns.Denied, "own words"},
+		{"a locked zone", 403, 1104, ddns.Denied, "own words"},
+		{"a free top-level domain", 403, 1038, ddns.Denied, "top-level domain"},
 		{"an unknown 404", 404, 123456, ddns.Conflict, "read again"},
 		{"an unknown 409", 409, 123456, ddns.Conflict, "read again"},
 		{"a request that took too long", 408, 123456, ddns.Uncertain, ""},
@@ -76,6 +78,52 @@ func TestEveryKnownCode(t *testing.T) {
 				t.Errorf("the error does not say what happened to what: %v", err)
 			}
 		})
+	}
+}
+
+// TestAdviceIsGivenOnlyForWhatIsKnown has Cloudflare forbid a call for several
+// reasons, and holds what a person is told to do against the reason.
+func TestAdviceIsGivenOnlyForWhatIsKnown(t *testing.T) {
+	tests := []struct {
+		name, message string
+		code          int
+		want          ddns.Kind
+		hint, not     string
+	}{
+		{"the token's IP filter bites", "Cannot use the access token from location: 45.67.91.5", 9109, ddns.Filtered, "Client IP Address Filtering", "not for this zone"},
+		{"the token is unknown", "Invalid access token", 9109, ddns.TokenRefused, "API Tokens", "Filtering"},
+		{"the token has no access", "Unauthorized to access requested resource", 9109, ddns.TokenRefused, "API Tokens", "Filtering"},
+		{"the zone is locked", "This zone is locked", 1104, ddns.Denied, "own words", "Zone > DNS > Edit"},
+		{"the top-level domain is free", "You cannot use this API for domains with a .tk TLD", 1038, ddns.Denied, "dashboard", "Zone > DNS > Edit"},
+		{"nobody knows why", "Not today", 4711, ddns.Denied, "own words", "Zone > DNS > Edit"},
+		{"a permission is missing", "Forbidden", 10000, ddns.NotPermitted, "Zone > DNS > Edit", "own words"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			api := serve(t, answering(403, refusalOf(tt.code, tt.message)))
+			_, err := api.client(t).Batch(t.Context(), testZone, ddns.Batch{Deletes: []string{recordID(1)}})
+			wantKind(t, err, tt.want)
+			if !strings.Contains(err.Error(), tt.message) {
+				t.Errorf("Cloudflare's words are not shown: %v", err)
+			}
+			if hint := ddns.HintOf(err); !strings.Contains(hint, tt.hint) || strings.Contains(hint, tt.not) {
+				t.Errorf("the hint is %q", hint)
+			}
+		})
+	}
+}
+
+// TestARestSaysForHowLong holds that a limit names its end, or that it has none.
+func TestARestSaysForHowLong(t *testing.T) {
+	for header, want := range map[string]string{"30": "no call is made until ", "": "does not say for how long"} {
+		api := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", header)
+			answer(w, 429, refusalOf(10100, "More than 1200 requests per 300 seconds reached"))
+		})
+		_, err := api.client(t).Zones(t.Context())
+		if hint := ddns.HintOf(err); !strings.Contains(hint, want) {
+			t.Errorf("Retry-After %q: %q", header, hint)
+		}
 	}
 }
 

@@ -82,7 +82,7 @@ func (c *Client) VerifyToken(ctx context.Context, accountID string) (Token, erro
 	kind, _ := TokenKindOf(*c.token) // a malformed one is refused by ask
 	if kind != AccountToken {
 		token, err := c.verifyAs(ctx, q, UserToken, "/user/tokens/verify")
-		if kind == UserToken || accountID == "" || ddns.KindOf(err) != ddns.TokenRefused && ddns.KindOf(err) != ddns.NotPermitted {
+		if kind == UserToken || accountID == "" || !refusesToken(err) {
 			return token, err
 		}
 	}
@@ -164,4 +164,15 @@ func (c *Client) Touch(ctx context.Context, zone ddns.Zone, record ddns.Record) 
 		return ddns.Record{}, untrusted(q, errNoResult)
 	}
 	return now, nil
+}
+
+// refusesToken reports whether an answer says that this way of asking is not for
+// the token; another may be.
+func refusesToken(err error) bool {
+	switch ddns.KindOf(err) {
+	case ddns.TokenRefused, ddns.NotPermitted, ddns.Denied:
+		return true
+	default:
+		return false
+	}
 }

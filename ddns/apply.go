@@ -167,7 +167,7 @@ func (w *writer) send(ctx context.Context, part [][]Change) error {
 		return err
 	case mayHalve(err):
 		return w.split(ctx, part, err)
-	case KindOf(err) == TokenRefused || KindOf(err) == NotPermitted:
+	case forbidden(err):
 		w.receipts = append(w.receipts, receipts(changes, RefusedChange, err)...)
 		return err
 	default:

@@ -23,6 +23,7 @@ const (
 	CodeRosterThin   Code = "roster-thin"   // one more silent operator would leave no quorum
 	CodeToken        Code = "token-refused" // the token is not accepted
 	CodeTokenExpires Code = "token-expires" // the token ends within two weeks
+	CodeTokenFilter  Code = "token-filter"  // the token's IP filter does not allow this home's address
 	CodePermission   Code = "permission"    // the token may not do this
 	CodeNoZone       Code = "no-zone"       // no zone of the token holds the name
 	CodeUnreachable  Code = "unreachable"   // Cloudflare's API does not answer
@@ -77,7 +78,7 @@ func (c Condition) key() string { return string(c.Code) + " " + c.Name }
 
 // severities of the codes; a code that is not here is a Warning.
 var severities = map[Code]Severity{
-	CodeNoQuorum: Alarm, CodeSplit: Alarm, CodeToken: Alarm, CodePermission: Alarm, CodeNoZone: Alarm,
+	CodeNoQuorum: Alarm, CodeSplit: Alarm, CodeToken: Alarm, CodeTokenFilter: Alarm, CodePermission: Alarm, CodeNoZone: Alarm,
 	CodeCNAME: Alarm, CodeConflict: Alarm, CodeNotOurs: Alarm, CodeProxyUnclear: Alarm, CodeRefused: Alarm,
 	CodeContested: Alarm, CodeContradicted: Alarm, CodeClock: Alarm, CodeState: Alarm, CodeCGNAT: Alarm, CodeHopDark: Alarm,
 	CodeAlone: Notice, CodeDoubleNAT: Notice, CodeLeftAlone: Notice, CodeUnproved: Notice, CodeDamped: Notice,
@@ -100,6 +101,8 @@ func codeOf(err error) Code {
 	switch KindOf(err) {
 	case TokenRefused:
 		return CodeToken
+	case Filtered:
+		return CodeTokenFilter
 	case NotPermitted:
 		return CodePermission
 	case NoZone:
@@ -108,7 +111,7 @@ func codeOf(err error) Code {
 		return CodeLimited
 	case Conflict:
 		return CodeConflict
-	case Rejected:
+	case Rejected, Denied:
 		return CodeRefused
 	case Uncertain:
 		return CodeUncertain
@@ -261,13 +264,16 @@ func assessOutcome(o Outcome) []Condition {
 	switch o.Code {
 	case "":
 		return nil
-	case CodeToken, CodeUnreachable, CodeLimited:
+	case CodeToken, CodeTokenFilter, CodeUnreachable, CodeLimited:
 		return []Condition{condition(o.Code, "", o.Why, o.Hint)}
 	case CodePermission, CodeUncertain:
 		return []Condition{condition(o.Code, o.Zone, o.Why, o.Hint)}
 	case CodeCNAME, CodeNotOurs, CodeNoZone:
 		return []Condition{condition(o.Code, o.Target.Name, o.Why, o.Hint)}
 	default:
+		if forbidden(o.Err) { // the zone, and not one record
+			return []Condition{condition(o.Code, o.Zone, o.Why, o.Hint)}
+		}
 		if o.State == Right || o.State == Changed { // it is kept, and only the others there are to be spoken of
 			return []Condition{condition(o.Code, o.Target.Key(), o.Hint, "")}
 		}

@@ -32,9 +32,15 @@ const (
 	// Uncertain: sent, and no trustworthy answer. Settled by reading, never
 	// by writing again.
 	Uncertain
+	// Filtered: the token is good, and its IP filter does not allow the address
+	// that the call came from.
+	Filtered
+	// Denied: Cloudflare forbids the call for a reason that no permission of the
+	// token mends, or that is not known here: a locked zone, a top-level domain.
+	Denied
 )
 
-var kindWords = [...]string{"unexpected", "unreachable", "rate-limited", "token-refused", "not-permitted", "no-zone", "conflict", "rejected", "uncertain"}
+var kindWords = [...]string{"unexpected", "unreachable", "rate-limited", "token-refused", "not-permitted", "no-zone", "conflict", "rejected", "uncertain", "filtered", "denied"}
 
 // String returns the kind as one word, for logs and JSON.
 func (k Kind) String() string {
@@ -77,11 +83,22 @@ func KindOf(err error) Kind {
 // StateAfter is the state of what was wanted after Cloudflare did not do it:
 // refused if it was heard and said no, else not reached.
 func StateAfter(err error) TargetState {
-	switch KindOf(err) {
-	case TokenRefused, NotPermitted, NoZone, Rejected, Conflict:
+	switch k := KindOf(err); {
+	case k == NoZone, k == Rejected, k == Conflict, forbidden(err):
 		return Refused
 	default:
 		return Unreached
+	}
+}
+
+// forbidden reports whether the caller was refused, and not what it asked for:
+// whatever else it sent to the zone now would be refused as well.
+func forbidden(err error) bool {
+	switch KindOf(err) {
+	case TokenRefused, NotPermitted, Filtered, Denied:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -176,7 +176,7 @@ func (r Round) passing() bool {
 		case Held:
 			return o.Code == "" && o.Until.IsZero() && !r.behindCGNAT(o.Target.Family()) && !r.hasNoWay(o.Target.Family())
 		case Refused:
-			return o.Code == CodeToken
+			return o.Code == CodeToken || o.Code == CodeTokenFilter
 		default:
 			return false
 		}

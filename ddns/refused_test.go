@@ -1,6 +1,8 @@
 package ddns_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -168,6 +170,40 @@ func TestARefusedUpdateDeletesNothingBesideIt(t *testing.T) {
 		h.want(h.round(), ddns.ExitRefused, ddns.Refused)
 		if diff := cmp.Diff([]string{"home.example.com A 45.67.70.1", "home.example.com A 45.67.80.1"}, h.records()); diff != "" {
 			t.Fatal(diff)
+		}
+	}
+}
+
+// lockedZone is Cloudflare while it refuses every write to a zone, for a reason
+// that no permission mends.
+type lockedZone struct {
+	*cfclient.Client
+	kind    ddns.Kind
+	batches int
+}
+
+// Batch implements ddns.API.
+func (l *lockedZone) Batch(context.Context, ddns.Zone, ddns.Batch) (ddns.BatchResult, error) {
+	l.batches++
+	return ddns.BatchResult{}, &ddns.Error{Kind: l.kind, Op: "change records of example.com", Status: 403, Err: errors.New("Cloudflare says: no")}
+}
+
+// TestWhatIsRefusedAsAWholeIsNotHalved has Cloudflare refuse the caller, and not
+// what it sends: one call finds that out, and one condition says it.
+func TestWhatIsRefusedAsAWholeIsNotHalved(t *testing.T) {
+	for kind, code := range map[ddns.Kind]string{
+		ddns.Denied: "refused example.com", ddns.NotPermitted: "permission example.com", ddns.Filtered: "token-filter", ddns.TokenRefused: "token-refused",
+	} {
+		targets, records := many(20, oldHome)
+		h := newHouse(t, targets, records...).assume()
+		locked := &lockedZone{Client: h.runner.API.(*cfclient.Client), kind: kind}
+		h.runner.API = locked
+		round := h.round()
+		if locked.batches != 1 || round.Exit() != ddns.ExitRefused {
+			t.Errorf("%v: %d calls, exit %d", kind, locked.batches, round.Exit())
+		}
+		if diff := cmp.Diff([]string{code}, codes(round)); diff != "" {
+			t.Errorf("%v: conditions %s", kind, diff)
 		}
 	}
 }

@@ -106,7 +106,7 @@ func concluded(o Outcome, rc Receipt) Outcome {
 		o.Hint = cmp.Or(o.Hint, "nothing to do: it is read before anything is written again")
 	default:
 		o.State, o.Why = Unreached, words
-		if k := KindOf(rc.Err); k == TokenRefused || k == NotPermitted || k == Rejected {
+		if forbidden(rc.Err) || KindOf(rc.Err) == Rejected {
 			o.State = Refused
 		}
 	}

@@ -115,7 +115,7 @@ func (s *cloudflareSide) token(ctx context.Context, account string) (doctor.Toke
 	}
 	token, err := s.client.VerifyToken(ctx, account)
 	state := doctor.TokenState{Status: token.Status, Expires: token.Expires, Source: s.tokenFrom}
-	if ddns.KindOf(err) == ddns.TokenRefused {
+	if k := ddns.KindOf(err); k == ddns.TokenRefused || k == ddns.Filtered {
 		state.Refused, err = true, nil
 	}
 	return state, err

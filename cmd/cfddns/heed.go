@@ -17,7 +17,12 @@ const heedEvery = 10 * time.Second
 // wantsToken reports whether another token could mend what is wrong.
 func wantsToken(r ddns.Round) bool {
 	return slices.ContainsFunc(r.Conditions, func(c ddns.Condition) bool {
-		return c.Code == ddns.CodeToken || c.Code == ddns.CodePermission || c.Code == ddns.CodeNoZone
+		switch c.Code {
+		case ddns.CodeToken, ddns.CodeTokenFilter, ddns.CodePermission, ddns.CodeNoZone:
+			return true
+		default:
+			return false
+		}
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 // whatever stands here.
 var patience = map[ddns.Code]time.Duration{
 	ddns.CodeToken:        0,
+	ddns.CodeTokenFilter:  0,
 	ddns.CodePermission:   0,
 	ddns.CodeNoZone:       0,
 	ddns.CodeCNAME:        0,
