@@ -115,6 +115,28 @@ func (l *limit) shut(now time.Time) time.Duration {
 	return max(0, l.until.Sub(now))
 }
 
+// QuietUntil returns until when Cloudflare wants no call at all; the zero time
+// if it may be asked.
+func (c *Client) QuietUntil() time.Time {
+	if c.limit.shut(time.Now()) == 0 {
+		return time.Time{}
+	}
+	c.limit.mu.Lock()
+	defer c.limit.mu.Unlock()
+	return c.limit.until
+}
+
+// StayQuiet makes no call before a time that an earlier client was told. One
+// that is further away than Cloudflare may ask for was written by another clock.
+func (c *Client) StayQuiet(until time.Time) {
+	if time.Until(until) > longestWait {
+		return
+	}
+	c.limit.mu.Lock()
+	defer c.limit.mu.Unlock()
+	c.limit.until = latest(c.limit.until, until)
+}
+
 // learn reads from an answer what is left and how long to wait, and remembers
 // both. It returns the wait.
 func (l *limit) learn(now time.Time, answer *http.Response) time.Duration {

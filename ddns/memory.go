@@ -26,6 +26,8 @@ type Memory struct {
 	WaysIn map[string]WayInSeen `json:",omitempty"`
 	// Token is when the token ends.
 	Token TokenEnd
+	// QuietUntil is until when Cloudflare asked for no call; zero if it did not.
+	QuietUntil time.Time `json:",omitzero"`
 	// Raised are the conditions that stand.
 	Raised []Condition `json:",omitempty"`
 }

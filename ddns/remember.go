@@ -26,6 +26,7 @@ func Remember(past Past, round Round) Past {
 	if !round.BrokenOff {
 		m.Raised, m.Token = round.Conditions, round.TokenEnd
 	}
+	m.QuietUntil = round.QuietUntil
 	past.SeenAt = cloned(past.SeenAt)
 	for _, o := range round.Outcomes {
 		m = rememberOutcome(m, o, round)

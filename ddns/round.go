@@ -32,6 +32,7 @@ type Round struct {
 	LeftBehind []Condition
 	Beside     []Condition // of names that no target keeps
 	TokenEnd   TokenEnd
+	QuietUntil time.Time // Cloudflare asked for no call before; zero if it did not
 	Conditions []Condition
 	Gap        time.Duration // how long visitors could have failed, at most; 0 if nothing changed
 	Calls      int64         // to Cloudflare's API
@@ -96,6 +97,9 @@ type Runner struct {
 	Clock    func() time.Time
 	Probe    Probe        // between the rounds of a loop
 	Calls    func() int64 // API calls made so far
+	// Quiet says until when Cloudflare asked for no call, zero if it did not. A
+	// one-shot that follows must know. Nil: not known.
+	Quiet func() time.Time
 	// Connect opens the way to Cloudflare, so that a write finds it open; it
 	// returns when it is, or cannot be. Nil: it is opened by the first call.
 	Connect func(ctx context.Context)
@@ -154,8 +158,17 @@ func (r *Runner) RoundUntil(ctx, patience context.Context, trigger Trigger, past
 	round.TokenEnd = r.tokenEnd(ctx, round.Found, past.Memory.Token, now)       //
 	round.Verdicts, round.WAN = r.late(seen, past.WAN, now)                     //
 	round.Conditions = r.assess(round, past.Memory.Raised, r.keep())            // → assess
+	round.QuietUntil = r.quiet()
 	round.Took, round.Calls, round.BrokenOff = time.Since(began), r.Calls()-calls, ctx.Err() != nil
 	return round, Remember(past, round)
+}
+
+// quiet is until when Cloudflare asked for no call.
+func (r *Runner) quiet() time.Time {
+	if r.Quiet == nil {
+		return time.Time{}
+	}
+	return r.Quiet()
 }
 
 // keep tries again to keep what is owed, so that assess, which changes nothing,

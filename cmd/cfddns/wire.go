@@ -56,6 +56,7 @@ func (a *app) wire(cfg configs.Config) (*parts, error) {
 	if p.memory, note = p.keeper.remembered(); note != "" {
 		p.warnings = append(p.warnings, note)
 	}
+	p.client.StayQuiet(p.memory.QuietUntil)
 	p.runner, p.router = p.newRunner(a, rosters), router
 	p.runner.Witness, p.runner.PublishShared = router, cfg.IP.CGNAT == "publish"
 	p.runner.Probe = ddns.Probe{Every: cfg.Probe, Sources: probes}
@@ -193,6 +194,7 @@ func (p *parts) newRunner(a *app, rosters []ddns.Roster) *ddns.Runner {
 		Built:    released(),
 		Clock:    a.clock,
 		Calls:    p.client.Calls,
+		Quiet:    p.client.QuietUntil,
 		Connect:  p.client.Connect,
 		Keep:     p.keeper.keepOwed,
 		Applied:  func(round ddns.Round, past ddns.Past) { p.keeper.save(round, past.Memory) },
