@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/needs"
 )
 
 // The tests of this file run in a network namespace of their own: a private
@@ -25,31 +26,15 @@ const inLab = "CFDDNS_TEST_LAB"
 // this process is the one inside.
 func lab(t *testing.T) (inside bool) {
 	t.Helper()
-	needProgram(t, "ip")
 	if os.Getenv(inLab) == t.Name() {
 		run(t, "ip link set lo up")
 		return true
 	}
-	again := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
+	again := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=5m")
 	again.Env = append(os.Environ(), inLab+"="+t.Name())
-	again.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		Pdeathsig:   syscall.SIGKILL,
-	}
+	again.SysProcAttr = needs.Namespaces(t, syscall.CLONE_NEWNET)
 	output, err := again.CombinedOutput()
-	var failed *exec.ExitError
-	switch {
-	case err == nil && strings.Contains(string(output), "--- SKIP"):
-		t.Skip(string(output))
-	case errors.As(err, &failed):
-		t.Errorf("in the namespace:\n%s", output)
-	case err != nil && os.Getenv("CI") == "true":
-		t.Fatalf("no network namespace: %v", err)
-	case err != nil:
-		t.Skipf("no network namespace: %v", err)
-	}
+	needs.Outcome(t, string(output), err)
 	return false
 }
 
@@ -61,7 +46,7 @@ func run(t *testing.T, lines string) {
 		if len(words) == 0 {
 			continue
 		}
-		if output, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+		if output, err := needs.Command(t, words[0], words[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", strings.TrimSpace(line), err, output)
 		}
 	}
@@ -104,7 +89,7 @@ func TestLabTheKernelTellsWhichAddressesLast(t *testing.T) {
 	setSysctl(t, "ipv6/conf/wan0/use_tempaddr", "2")
 	run(t, "ip -6 addr add 2a01:4f8:1:2:0:ff:fe00:1/64 dev wan0 nodad mngtmpaddr preferred_lft 600 valid_lft 3600")
 	eventually(t, func() error {
-		output, err := exec.Command("ip", "-6", "addr", "show", "dev", "wan0").Output()
+		output, err := needs.Command(t, "ip", "-6", "addr", "show", "dev", "wan0").Output()
 		if err == nil && !strings.Contains(string(output), "temporary") {
 			return errors.New("no temporary address yet")
 		}
@@ -123,7 +108,7 @@ func TestLabTheKernelTellsWhichAddressesLast(t *testing.T) {
 	setSysctl(t, "ipv6/conf/wan0/dad_transmits", "1")
 	run(t, "ip -6 addr add 2a01:4f8:1:2::11/64 dev isp0 nodad\nip -6 addr add 2a01:4f8:1:2::11/64 dev wan0")
 	eventually(t, func() error {
-		output, err := exec.Command("ip", "-6", "addr", "show", "dev", "wan0").Output()
+		output, err := needs.Command(t, "ip", "-6", "addr", "show", "dev", "wan0").Output()
 		if err == nil && !strings.Contains(string(output), "dadfailed") {
 			return errors.New("no duplicate seen yet")
 		}
@@ -168,7 +153,7 @@ func TestLabIPv6IsHeardFromTheCandidate(t *testing.T) {
 	if !lab(t) {
 		return
 	}
-	program := needProgram(t, "turnserver")
+	needs.Programs(t, "ip", "nft", "turnserver")
 	run(t, `ip link add wan0 type veth peer name isp0
 		ip link set isp0 up
 		ip link set wan0 up
@@ -177,7 +162,7 @@ func TestLabIPv6IsHeardFromTheCandidate(t *testing.T) {
 		ip -6 route add default via fe80::1 dev wan0
 		ip -6 addr add 2a02:6ea0::53/128 dev lo nodad`)
 	dir := t.TempDir()
-	start(t, exec.Command(program, "-n", "--no-cli", "--no-tls", "--no-dtls", "--no-auth", "--stun-only", "--listening-ip=2a02:6ea0::53",
+	start(t, needs.Command(t, "turnserver", "-n", "--no-cli", "--no-tls", "--no-dtls", "--no-auth", "--stun-only", "--listening-ip=2a02:6ea0::53",
 		"--listening-port=3478", "--simple-log", "--log-file="+dir+"/log", "--pidfile="+dir+"/pid"))
 
 	world := loopback{hosts: map[string]string{"stun.test:3478": "[2a02:6ea0::53]:3478"}}
@@ -201,7 +186,6 @@ func TestLabIPv6IsHeardFromTheCandidate(t *testing.T) {
 	wantError(t, got, err, "cannot assign requested address")
 
 	// NAT66: what leaves is rewritten to another address.
-	needProgram(t, "nft")
 	run(t, `nft add table ip6 nat
 		nft add chain ip6 nat out { type nat hook postrouting priority 100 ; }
 		nft add rule ip6 nat out ip6 daddr 2a02:6ea0::53 snat to 2a01:4f8:1:2::99`)
@@ -266,8 +250,7 @@ func TestLabALineThatInterceptsPort53(t *testing.T) {
 	if !lab(t) {
 		return
 	}
-	knot, unbound := needProgram(t, "knotd"), needProgram(t, "unbound")
-	needProgram(t, "nft")
+	needs.Programs(t, "ip", "knotd", "nft", "unbound")
 	run(t, `ip addr add 45.67.89.10/32 dev lo
 		ip addr add 45.67.89.53/32 dev lo
 		ip addr add 208.67.222.222/32 dev lo
@@ -281,8 +264,8 @@ func TestLabALineThatInterceptsPort53(t *testing.T) {
 		return path
 	}
 	write("zone", knotZone)
-	start(t, exec.Command(knot, "-c", write("knot.conf", fmt.Sprintf(knotConfig, dir))))
-	start(t, exec.Command(unbound, "-d", "-c", write("unbound.conf", fmt.Sprintf(unboundConfig, dir))))
+	start(t, needs.Command(t, "knotd", "-c", write("knot.conf", fmt.Sprintf(knotConfig, dir))))
+	start(t, needs.Command(t, "unbound", "-d", "-c", write("unbound.conf", fmt.Sprintf(unboundConfig, dir))))
 
 	world := loopback{local: home4, hosts: map[string]string{"ns1-1.akamaitech.net:53": "193.108.88.1:53"}}
 	sources := map[string]ddns.Source{}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/needs"
 )
 
 // A labHost is a machine of the laboratory: a network namespace beside that of
@@ -25,7 +26,7 @@ type labHost struct {
 
 func newLabHost(t *testing.T) labHost {
 	t.Helper()
-	sleeper := exec.Command("sleep", "60")
+	sleeper := exec.Command("sleep", "infinity")
 	sleeper.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	start(t, sleeper)
 	h := labHost{t, sleeper.Process.Pid}
@@ -35,7 +36,9 @@ func newLabHost(t *testing.T) labHost {
 
 // inside is a command that runs on the host.
 func (h labHost) inside(words ...string) *exec.Cmd {
-	return exec.Command("nsenter", append([]string{fmt.Sprintf("--net=/proc/%d/ns/net", h.pid)}, words...)...)
+	h.t.Helper()
+	needs.Program(h.t, words[0])
+	return needs.Command(h.t, "nsenter", append([]string{fmt.Sprintf("--net=/proc/%d/ns/net", h.pid)}, words...)...)
 }
 
 // run runs one command a line on the host.
@@ -59,10 +62,7 @@ type labHome struct {
 
 func newLabHome(t *testing.T) *labHome {
 	t.Helper()
-	program := needProgram(t, "miniupnpd")
-	for _, tool := range []string{"nft", "nsenter", "unshare", "sysctl"} {
-		needProgram(t, tool)
-	}
+	needs.Programs(t, "ip", "miniupnpd", "nft", "nsenter", "sysctl")
 	h := &labHome{t, newLabHost(t), newLabHost(t), newLabHost(t)}
 	run(t, fmt.Sprintf(`ip link add lan0 type veth peer name lan1 netns %[1]d
 		ip link add docker0 type veth peer name eth0 netns %[2]d
@@ -106,7 +106,7 @@ lease_file=`+dir+`/leases
 `), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	start(t, h.router.inside(program, "-d", "-f", conf, "-P", filepath.Join(dir, "pid")))
+	start(t, h.router.inside("miniupnpd", "-d", "-f", conf, "-P", filepath.Join(dir, "pid")))
 	return h
 }
 

@@ -3,16 +3,14 @@ package ipsource
 import (
 	"context"
 	"net"
-	"os"
-	"os/exec"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/pion/stun/v3"
-
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/needs"
+	"github.com/pion/stun/v3"
 )
 
 // binding answers a request as a server does, after changes.
@@ -99,22 +97,7 @@ func TestSTUNAsksFromAFreshPortEachTime(t *testing.T) {
 	}
 }
 
-// needProgram returns the path of a program that the test starts.
-func needProgram(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
-	return ""
-}
-
 func TestSTUNUnderstandsCoturn(t *testing.T) {
-	program := needProgram(t, "turnserver")
 	free, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +105,7 @@ func TestSTUNUnderstandsCoturn(t *testing.T) {
 	port := free.LocalAddr().(*net.UDPAddr).Port
 	free.Close()
 	dir := t.TempDir()
-	start(t, exec.Command(program, "-n", "--no-cli", "--no-tls", "--no-dtls", "--no-auth", "--stun-only", "--listening-ip=127.0.0.1",
+	start(t, needs.Command(t, "turnserver", "-n", "--no-cli", "--no-tls", "--no-dtls", "--no-auth", "--stun-only", "--listening-ip=127.0.0.1",
 		"--listening-port="+strconv.Itoa(port), "--simple-log", "--log-file="+dir+"/log", "--pidfile="+dir+"/pid"))
 
 	server := stunServer{address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}

@@ -1,11 +1,16 @@
 package packaging
 
 import (
+	"iter"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/cfddns/cfddns/needs"
 )
+
+func TestMain(m *testing.M) { os.Exit(needs.Main(m)) }
 
 // described is what git says of a history, one commit after the other, and what
 // packages are called then.
@@ -32,6 +37,7 @@ func described() []called {
 type called struct{ git, commits, debian, alpine string }
 
 func TestVersionsOfPackagesAreMadeOfWhatGitSays(t *testing.T) {
+	needs.Program(t, "bash")
 	for _, d := range described() {
 		output, err := exec.Command("./version", d.git, d.commits).CombinedOutput()
 		if got, want := strings.TrimSpace(string(output)), d.debian+" "+d.alpine; err != nil || got != want {
@@ -45,30 +51,29 @@ func TestVersionsOfPackagesAreMadeOfWhatGitSays(t *testing.T) {
 	}
 }
 
-func TestPackageManagersSortLaterCommitsHigher(t *testing.T) {
-	all := described()
-	for i := 1; i < len(all); i++ {
-		lower, higher := all[i-1].debian, all[i].debian
-		if present(t, "dpkg") && exec.Command("dpkg", "--compare-versions", lower+"-1", "lt", higher+"-1").Run() != nil {
-			t.Errorf("dpkg does not sort %s below %s", lower, higher)
+func TestDpkgSortsLaterCommitsHigher(t *testing.T) {
+	for lower, higher := range neighbours() {
+		if err := needs.Command(t, "dpkg", "--compare-versions", lower+"-1", "lt", higher+"-1").Run(); err != nil {
+			t.Errorf("dpkg does not sort %s below %s: %v", lower, higher, err)
 		}
-		if !present(t, "rpm") {
-			continue
-		}
-		order, err := exec.Command("rpm", "--eval", `%{lua:print(rpm.vercmp("`+lower+`","`+higher+`"))}`).Output()
+	}
+}
+
+func TestRPMSortsLaterCommitsHigher(t *testing.T) {
+	for lower, higher := range neighbours() {
+		order, err := needs.Command(t, "rpm", "--eval", `%{lua:print(rpm.vercmp("`+lower+`","`+higher+`"))}`).Output()
 		if err != nil || strings.TrimSpace(string(order)) != "-1" {
 			t.Errorf("rpm sorts %s and %s as %s (%v), want -1", lower, higher, order, err)
 		}
 	}
 }
 
-// present reports whether a tool is there. Where all of them have to be, one
-// that is not fails the test.
-func present(t *testing.T, tool string) bool {
-	t.Helper()
-	_, err := exec.LookPath(tool)
-	if err != nil && os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed: %v", tool, err)
+// neighbours are versions of Debian and RPM, each with the next one.
+func neighbours() iter.Seq2[string, string] {
+	return func(yield func(lower, higher string) bool) {
+		all := described()
+		for i := 1; i < len(all) && yield(all[i-1].debian, all[i].debian); i++ {
+			continue
+		}
 	}
-	return err == nil
 }

@@ -1,14 +1,15 @@
 package sandbox
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/cfddns/cfddns/needs"
 )
 
 // Programs that know api.cloudflare.com alone are sent here by a hosts file of
@@ -40,7 +41,7 @@ provider cloudflare.com {
 `, "inadyn --foreground --once --force --config=DIR/config --cache-dir=DIR --no-pidfile"},
 	} {
 		t.Run(program.name, func(t *testing.T) {
-			needProgram(t, program.name)
+			needs.Program(t, program.name)
 			s := onPort443(t)
 			dir := t.TempDir()
 			fill := strings.NewReplacer("DIR", dir, "TOKEN", testToken)
@@ -55,25 +56,6 @@ provider cloudflare.com {
 	}
 }
 
-// needProgram skips a test whose program is not there, but not where tests
-// must not be skipped.
-func needProgram(t *testing.T, name string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err == nil {
-		return
-	}
-	without(t, "%s is not installed", name)
-}
-
-// without ends a test that lacks something of the machine it runs on.
-func without(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
-
 // port443Host is an address of loopback that nobody else is likely to use.
 const port443Host = "127.18.81.43"
 
@@ -82,12 +64,7 @@ func onPort443(t *testing.T) *Sandbox {
 	s, err := Start(Config{Token: testToken, APITLS: port443Host + ":443", Zones: []SeedZone{{
 		Name: "example.com", Records: []SeedRecord{{Type: "A", Name: "home", Content: "45.67.89.9"}},
 	}}})
-	if errors.Is(err, fs.ErrPermission) {
-		without(t, "port 443 is not ours to open")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	needs.Kernel(t, "port 443", err)
 	t.Cleanup(s.Close)
 	return s
 }
@@ -102,11 +79,11 @@ func writeFile(t *testing.T, path, text string) {
 // runRedirected runs a command that sees DIR/hosts as /etc/hosts.
 func runRedirected(t *testing.T, dir, command string) string {
 	t.Helper()
-	if err := exec.Command("unshare", "--mount", "true").Run(); err != nil {
-		without(t, "no mount namespace to be had: %v", err)
-	}
 	script := fmt.Sprintf("mount --bind %s/hosts /etc/hosts && exec %s", dir, command)
-	output, err := exec.CommandContext(withDeadline(t), "unshare", "--mount", "sh", "-c", script).CombinedOutput()
+	needs.Program(t, "mount")
+	redirected := exec.CommandContext(withDeadline(t), "sh", "-c", script)
+	redirected.SysProcAttr = needs.Namespaces(t, syscall.CLONE_NEWNS)
+	output, err := redirected.CombinedOutput()
 	if err != nil {
 		t.Errorf("%s: %v", command, err)
 	}

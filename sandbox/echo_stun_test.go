@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cfddns/cfddns/needs"
 	"github.com/pion/stun/v3"
 )
 
@@ -77,7 +78,7 @@ func TestFaultsOfASTUNServer(t *testing.T) {
 
 func TestCoturnsClientReadsTheSTUNServer(t *testing.T) {
 	t.Parallel()
-	program := need(t, "turnutils_stunclient")
+	program := needs.Program(t, "turnutils_stunclient")
 	s := settled(t, homeZone())
 	host, port, err := net.SplitHostPort(s.places.find("echo:google", ipv4))
 	if err != nil {

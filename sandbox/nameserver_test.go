@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cfddns/cfddns/needs"
 	"github.com/miekg/dns"
 	"pgregory.net/rapid"
 )
@@ -347,7 +348,7 @@ func FuzzRecordOnTheWire(f *testing.F) {
 
 func TestDigReadsEverything(t *testing.T) {
 	t.Parallel()
-	dig := need(t, "dig")
+	dig := needs.Program(t, "dig")
 	s := settled(t, homeZone(
 		SeedRecord{Type: "A", Name: "home", Content: "45.67.89.10"},
 		SeedRecord{Type: "CNAME", Name: "www", Content: "home.example.com"},

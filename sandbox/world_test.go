@@ -9,15 +9,17 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/needs"
 	"github.com/miekg/dns"
 )
+
+func TestMain(m *testing.M) { os.Exit(needs.Main(m)) }
 
 // settled starts a sandbox that ends with the test.
 func settled(t testing.TB, cfg Config) *Sandbox {
@@ -95,19 +97,6 @@ func tryGet(client *http.Client, url string, header ...string) (page, error) {
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<16))
 	return page{answer.StatusCode, answer.Header, string(body)}, err
-}
-
-// need skips a test whose program is missing, except in CI, which must have it.
-func need(t testing.TB, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not installed: %v", program, err)
-		}
-		t.Skipf("%s is not installed: %v", program, err)
-	}
-	return path
 }
 
 // TestAVisitorSees walks through the states of a home whose name is proxied.

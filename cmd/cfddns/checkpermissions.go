@@ -19,8 +19,8 @@ type need struct {
 	try        func(ctx context.Context, p *parts, zone ddns.Zone) error
 }
 
-// needs are tried without changing anything: a rule is rehearsed, not made.
-func needs() []need {
+// tokenNeeds are tried without changing anything: a rule is rehearsed, not made.
+func tokenNeeds() []need {
 	return []need{
 		{"Zone > Zone WAF > Edit", "cfddns waf allow and revoke, and waf.allow", tryRules},
 		{"Zone > Zone Settings > Read", "cfddns under-attack status, and the doctor (on and off need Edit, which only they can try)", trySettings},
@@ -31,7 +31,7 @@ func needs() []need {
 // checkNeeds says which permissions the token lacks, and for what, side by side
 // over the zones that were found.
 func (p *parts) checkNeeds(ctx context.Context, round ddns.Round) []finding {
-	all := needs()
+	all := tokenNeeds()
 	findings := make([]finding, len(all))
 	var trying sync.WaitGroup
 	for i, n := range all {

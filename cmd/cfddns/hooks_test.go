@@ -3,10 +3,11 @@ package main
 import (
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cfddns/cfddns/needs"
 )
 
 // A hookCall is one call of a hook, as its caller makes it.
@@ -74,15 +75,15 @@ func hookCalls() []hookCall {
 var sourced = map[string]bool{"dhclient": true, "dhcpcd": true, "openwrt": true}
 
 func TestHooksPokeForWhatIsNew(t *testing.T) {
-	for _, shell := range hookShells(t) {
+	inEachShell(t, func(t *testing.T, shell []string) {
 		for _, c := range hookCalls() {
-			t.Run(strings.Join(shell, " ")+"/"+c.hook+"/"+c.what, func(t *testing.T) {
+			t.Run(c.hook+"/"+c.what, func(t *testing.T) {
 				if got := c.run(t, shell, t.TempDir()); (got == "poke --quiet\n") != c.poked || !c.poked && got != "" {
 					t.Errorf("called %q, want poked %t", got, c.poked)
 				}
 			})
 		}
-	}
+	})
 }
 
 // NetworkManager says that a lease changed when it was prolonged, too.
@@ -111,16 +112,18 @@ func TestEveryHookIsReadByEveryShell(t *testing.T) {
 		if !tested[filepath.Base(file)] {
 			t.Errorf("no test calls %s", file)
 		}
-		for _, shell := range hookShells(t) {
-			if output, err := exec.Command(shell[0], append(shell[1:], "-n", file)...).CombinedOutput(); err != nil {
-				t.Errorf("%v -n %s: %v: %s", shell, file, err, output)
-			}
-		}
 		info, err := os.Stat(file)
 		if err != nil || info.Mode()&0o111 == 0 != sourced[filepath.Base(file)] {
 			t.Errorf("%s: mode %v, %v", file, info.Mode(), err)
 		}
 	}
+	inEachShell(t, func(t *testing.T, shell []string) {
+		for _, file := range hookFiles(t) {
+			if output, err := needs.Command(t, shell[0], append(shell[1:], "-n", file)...).CombinedOutput(); err != nil {
+				t.Errorf("%v -n %s: %v: %s", shell, file, err, output)
+			}
+		}
+	})
 }
 
 const hooksDir = "../../systemd/hooks"
@@ -140,18 +143,14 @@ func hookFiles(t *testing.T) (files []string) {
 	return files
 }
 
-// hookShells are those that run hooks: the system's, and OpenWrt's.
-func hookShells(t *testing.T) (shells [][]string) {
-	t.Helper()
+// inEachShell tests with those that run hooks: the system's, and OpenWrt's.
+func inEachShell(t *testing.T, test func(t *testing.T, shell []string)) {
 	for _, shell := range [][]string{{"sh"}, {"bash"}, {"busybox", "sh"}} {
-		if _, err := exec.LookPath(shell[0]); err == nil {
-			shells = append(shells, shell)
-		}
+		t.Run(strings.Join(shell, " "), func(t *testing.T) {
+			needs.Program(t, shell[0])
+			test(t, shell)
+		})
 	}
-	if len(shells) == 0 {
-		without(t, "there is no shell")
-	}
-	return shells
 }
 
 // run makes the call, and returns with what the hook called cfddns. What a hook
@@ -175,7 +174,7 @@ func (c hookCall) run(t *testing.T, shell []string, dir string) string {
 		t.Fatal(err)
 	}
 	defer called.Close()
-	cmd := exec.Command(shell[0], append(args, c.args...)...)
+	cmd := needs.Command(t, shell[0], append(args, c.args...)...)
 	cmd.Env = append([]string{"PATH=" + stub + ":" + os.Getenv("PATH"), "CFDDNS_HOOK_DIR=" + dir}, c.env...)
 	cmd.ExtraFiles = []*os.File{write}
 	output, err := cmd.CombinedOutput()

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cfddns/cfddns/needs"
 	"github.com/cfddns/cfddns/sandbox"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -23,8 +24,15 @@ import (
 const scriptToken = "cfut_thisTokenMustShowInNoOutputAtAll0123456789"
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"cfddns": main})
+	testscript.Main(needing{m}, map[string]func(){"cfddns": main})
 }
+
+// needing runs the tests with what they need, and the program that testscript
+// has put into the first place of PATH.
+type needing struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (n needing) Run() int { return needs.Main(n.M, filepath.SplitList(os.Getenv("PATH"))[0]) }
 
 // The scripts run the real program against a sandbox that each of them starts.
 func TestScripts(t *testing.T) {
@@ -165,13 +173,4 @@ func exitCode(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%v ended with %d, want %d\n%s%s", args[1:], got, want, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
 	}
 	noLeak(ts, false, []string{"stdout", "stderr"})
-}
-
-// without ends a test that lacks something of the machine it runs on.
-func without(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
 }

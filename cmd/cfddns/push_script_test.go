@@ -8,21 +8,17 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"runtime"
 	"testing"
 	"time"
 
+	"github.com/cfddns/cfddns/needs"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // Scripts in which a client that routers run, unmodified, pushes to cfddns.
 func TestRealClientsPush(t *testing.T) {
-	for _, client := range []string{"ddclient", "inadyn"} {
-		if _, err := exec.LookPath(client); err != nil {
-			without(t, "%s is not installed: %v", client, err)
-		}
-	}
+	needs.Programs(t, "ddclient", "inadyn")
 	testscript.Run(t, scriptsIn("clients"))
 }
 

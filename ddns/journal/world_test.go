@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"testing"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/needs"
 )
 
 // childEnv makes the test binary do something else than test: what it is to
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	case "once":
 		sayWhatHappens(os.Args[1])
 	default:
-		os.Exit(m.Run())
+		os.Exit(needs.Main(m))
 	}
 }
 
@@ -63,25 +63,6 @@ func text(err error) string {
 		return ""
 	}
 	return err.Error()
-}
-
-// need returns the path of a program, or skips the test; where everything must
-// be installed it fails instead.
-func need(t *testing.T, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		unable(t, program+" is not installed")
-	}
-	return path
-}
-
-func unable(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
 }
 
 func open(t testing.TB, dir string) *Journal {

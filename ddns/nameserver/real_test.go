@@ -14,8 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cfddns/cfddns/needs"
 	"github.com/miekg/dns"
 )
+
+func TestMain(m *testing.M) { os.Exit(needs.Main(m)) }
 
 // TestRealServers asks an authoritative server and a resolver that other
 // people wrote. The resolver plays the box that intercepts port 53: it answers
@@ -147,13 +150,7 @@ func freePort(t *testing.T) string {
 // start runs a server until the test ends, and returns when it answers.
 func start(t *testing.T, address, program string, args ...string) daemon {
 	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not installed", program)
-		}
-		t.Skipf("%s is not installed", program)
-	}
+	path := needs.Program(t, program)
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
