@@ -134,7 +134,7 @@ func Assess(r Round, before []Condition) []Condition {
 	raised = append(raised, r.WAN.assess(r.behindCGNAT(IPv4))...)
 	raised = append(raised, assessZones(r.Found)...)
 	for _, o := range r.Outcomes {
-		raised = append(raised, assessOutcome(o)...)
+		raised = append(raised, o.Conditions()...)
 	}
 	raised = append(raised, assessWaysIn(r.WaysIn)...)
 	raised = append(raised, assessDrills(r.Receipts)...)
@@ -258,9 +258,9 @@ func assessZones(f Found) (raised []Condition) {
 	return raised
 }
 
-// assessOutcome says what keeps a target from being right. What stands in the
-// way of all targets of the token, of a zone or of a name alike is said once.
-func assessOutcome(o Outcome) []Condition {
+// Conditions says what keeps a target from being right. What stands in the way
+// of all targets of the token, of a zone or of a name alike is said once.
+func (o Outcome) Conditions() []Condition {
 	switch o.Code {
 	case "":
 		return nil

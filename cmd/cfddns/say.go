@@ -113,20 +113,33 @@ func (a *app) sayWrong(wrong []ddns.Outcome) {
 	}
 }
 
-// fromOutcome reports whether the line of a target says the condition already.
+// fromOutcome reports whether the line of a name or of a way in says the
+// condition already. It looks for that line: what no line says is never silent.
 func fromOutcome(r ddns.Round, c ddns.Condition) bool {
 	switch c.Code {
-	case ddns.CodeHopDark, ddns.CodeUnkept: // of names that have no line
-		return false
-	case ddns.CodeDoubleNAT, ddns.CodeRouter, ddns.CodeLeftBehind, ddns.CodeClock, ddns.CodeZonePending, ddns.CodeState, ddns.CodeRosterThin, ddns.CodeAlone, ddns.CodeNAT66, ddns.CodeTokenExpires:
-		return false
-	case ddns.CodeCGNAT: // said by the names that it holds, if it holds any
-		return slices.ContainsFunc(r.Holdings, func(h ddns.Holding) bool { return h.Guard == ddns.CGNATGuard })
-	case ddns.CodeShared: // a name that is kept has its line for what was done, and this beside it
-		return slices.ContainsFunc(r.Outcomes, func(o ddns.Outcome) bool { return o.State == ddns.Refused && o.Target.Key() == c.Name })
+	case ddns.CodeCGNAT:
+		return slices.ContainsFunc(r.Holdings, func(h ddns.Holding) bool { return h.Guard == ddns.CGNATGuard && holdsNames(r, h) })
+	case ddns.CodeNoQuorum, ddns.CodeSplit, ddns.CodeVeto, ddns.CodeDamped: // why names of a family are held
+		return slices.ContainsFunc(r.Holdings, func(h ddns.Holding) bool {
+			return h.Family.String() == c.Name && h.Decision != ddns.Publish && holdsNames(r, h)
+		})
+	case ddns.CodeWayIn:
+		return slices.ContainsFunc(r.WaysIn, func(o ddns.WayInOutcome) bool { return o.Name == c.Name })
+	case ddns.CodeContradicted, ddns.CodeUnproved: // the line of a name says who showed it
+		return slices.ContainsFunc(r.Outcomes, func(o ddns.Outcome) bool { return o.Target.Key() == c.Name })
 	default:
-		return true
+		return slices.ContainsFunc(r.Outcomes, func(o ddns.Outcome) bool {
+			wrong := o.State != ddns.Right && o.State != ddns.Changed
+			return wrong && slices.ContainsFunc(o.Conditions(), func(of ddns.Condition) bool { return of.Code == c.Code && of.Name == c.Name })
+		})
 	}
+}
+
+// holdsNames reports whether a name or a way in has a line that says why its
+// family is held.
+func holdsNames(r ddns.Round, h ddns.Holding) bool {
+	return slices.ContainsFunc(r.Outcomes, func(o ddns.Outcome) bool { return o.State == ddns.Held && o.Target.Family() == h.Family }) ||
+		slices.ContainsFunc(r.WaysIn, func(o ddns.WayInOutcome) bool { return o.State == ddns.Held })
 }
 
 // sayGood prints the lines of a target that is right: one for each change, with its reason.

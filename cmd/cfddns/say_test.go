@@ -3,7 +3,12 @@ package main
 import (
 	"bytes"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"net/netip"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -78,5 +83,69 @@ func TestWhatCannotBePrintedIsAnError(t *testing.T) {
 				t.Errorf("exit code %d, said %q", code, said.String())
 			}
 		})
+	}
+}
+
+// TestNoConditionIsSilent raises each condition that there is in a round whose
+// names are all right, as a write check does that is refused: no line of a name
+// says it then, so that it must be said by itself.
+func TestNoConditionIsSilent(t *testing.T) {
+	home := ddns.Target{Name: "home.example.com", Shown: "home.example.com", Type: "A"}
+	codes := allCodes(t)
+	if len(codes) < 30 {
+		t.Fatalf("only %d codes were found", len(codes))
+	}
+	for _, code := range codes {
+		for _, name := range []string{"", "ipv4", "example.com", "home.example.com"} {
+			c := ddns.Condition{Code: code, Severity: ddns.Alarm, Name: name, Title: "what is wrong", Hint: "what to do"}
+			r := ddns.Round{Conditions: []ddns.Condition{c},
+				Outcomes: []ddns.Outcome{{Target: home, Zone: "example.com", State: ddns.Right, Address: "45.67.89.10"}},
+				Holdings: []ddns.Holding{{Family: ddns.IPv4, Decision: ddns.Publish, Address: netip.MustParseAddr("45.67.89.10")}}}
+			var out bytes.Buffer
+			(&app{stdout: &out, stderr: &out}).sayRound(r)
+			if !strings.Contains(out.String(), c.Title) || !strings.Contains(out.String(), c.Hint) {
+				t.Errorf("once does not say %s of %q: %s", code, name, &out)
+			}
+			if line := roundLine(r); !strings.Contains(line, c.Title) {
+				t.Errorf("the log does not say %s of %q: %s", code, name, line)
+			}
+		}
+	}
+}
+
+// allCodes reads the codes of all conditions from where they are defined.
+func allCodes(t *testing.T) (codes []ddns.Code) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", "..", "ddns", "condition.go"), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if v, ok := n.(*ast.ValueSpec); ok && len(v.Values) == 1 && strings.HasPrefix(v.Names[0].Name, "Code") {
+			if text, ok := v.Values[0].(*ast.BasicLit); ok {
+				code, _ := strconv.Unquote(text.Value)
+				codes = append(codes, ddns.Code(code))
+			}
+		}
+		return true
+	})
+	return codes
+}
+
+// TestARefusedDrillIsSaid has every name right and the write check refused.
+func TestARefusedDrillIsSaid(t *testing.T) {
+	target := ddns.Target{Name: "home.example.com", Shown: "home.example.com", Type: "A"}
+	refused := &ddns.Error{Kind: ddns.NotPermitted, Op: "change records of example.com", Hint: "give the token more", Err: errors.New("forbidden")}
+	r := ddns.Round{
+		Outcomes: []ddns.Outcome{{Target: target, Zone: "example.com", State: ddns.Right}},
+		Receipts: []ddns.Receipt{{Change: ddns.Change{Op: ddns.Update, Zone: ddns.Zone{Name: "example.com"}, Target: target, Drill: true}, State: ddns.RefusedChange, Err: refused}},
+	}
+	r.Conditions = ddns.Assess(r, nil)
+	var out bytes.Buffer
+	(&app{stdout: &out, stderr: &out}).sayRound(r)
+	for _, said := range []string{out.String(), roundLine(r)} {
+		if !strings.Contains(said, "the next change of address would be refused") {
+			t.Errorf("not said: %s", said)
+		}
 	}
 }
