@@ -140,3 +140,20 @@ func TestSandboxInBadWeather(t *testing.T) {
 		})
 	}
 }
+
+// What a large zone is used to shows in one proxied record and in those that are DNS-only.
+func TestHabitOfALargeZone(t *testing.T) {
+	_, c, zone := startSandbox(t)
+	records, err := c.Habit(t.Context(), zone)
+	if err != nil || len(records) != 2 || records[0].Name != "www.example.com" || !records[0].Proxied || records[1].Name != "home.example.com" || records[1].Proxied {
+		t.Errorf("%+v, %v", records, err)
+	}
+	www := at(t, c, zone, "www.example.com")[0]
+	hidden := false
+	if _, err := c.Batch(t.Context(), zone, ddns.Batch{Patches: []ddns.Patch{{ID: www.ID, Proxied: &hidden}}}); err != nil {
+		t.Fatal(err)
+	}
+	if records, err := c.Habit(t.Context(), zone); err != nil || records == nil || len(records) != 0 {
+		t.Errorf("a zone that proxies nothing: %+v, %v", records, err)
+	}
+}

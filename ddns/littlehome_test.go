@@ -104,7 +104,9 @@ func (h *littleHome) Holding(context.Context, ddns.Zone, string) ([]ddns.Record,
 	return nil, nil
 }
 
-func (h *littleHome) HasPublic(context.Context, ddns.Zone) (bool, error) { return true, nil }
+func (h *littleHome) Habit(context.Context, ddns.Zone) ([]ddns.Record, error) {
+	return []ddns.Record{}, nil
+}
 
 func (h *littleHome) Batch(_ context.Context, _ ddns.Zone, b ddns.Batch) (result ddns.BatchResult, err error) {
 	h.mu.Lock()

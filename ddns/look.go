@@ -16,7 +16,7 @@ type ZoneFacts struct {
 	Records []Record
 	Names   []string
 	Whole   bool
-	Public  bool      // some address record is DNS-only; asked for only if not Whole and a name is new
+	Habit   []Record  // how the zone serves what else it has; asked for only if not Whole and a name is new, else nil
 	ReadAt  time.Time // zero: must be read before it is believed
 	SeenAt  time.Time // when the zone itself, its state and nameservers, was last read
 
@@ -145,11 +145,11 @@ func doubtful(err error) bool {
 	return k == Conflict || k == NotPermitted || k == NoZone
 }
 
-// anyNew reports whether a name has no record at all.
+// anyNew reports whether a name has no record that leads visitors anywhere.
 func anyNew(names []string, records []Record) bool {
 	has := make(map[string]bool, len(records))
 	for _, r := range records {
-		has[r.Name] = true
+		has[r.Name] = has[r.Name] || r.leads()
 	}
 	return slices.ContainsFunc(names, func(name string) bool { return !has[name] })
 }
@@ -256,14 +256,14 @@ func noZone(name string, zones int) error {
 // readZone lists the records of one zone.
 func readZone(ctx context.Context, api API, z ZoneFacts, names []string, now time.Time) (ZoneFacts, error) {
 	listing, err := api.Records(ctx, z.Zone, around(z.Zone, names))
-	public := false
+	var habit []Record
 	if err == nil && !listing.Whole && anyNew(names, listing.Records) {
-		public, err = api.HasPublic(ctx, z.Zone)
+		habit, err = api.Habit(ctx, z.Zone)
 	}
 	if err != nil {
 		return ZoneFacts{}, fmt.Errorf("read %s: %w", z.Zone.Name, err)
 	}
-	read := ZoneFacts{Public: public, Zone: z.Zone, SeenAt: z.SeenAt, Names: names, Whole: listing.Whole, ReadAt: now}
+	read := ZoneFacts{Habit: habit, Zone: z.Zone, SeenAt: z.SeenAt, Names: names, Whole: listing.Whole, ReadAt: now}
 	return read.holding(listing.Records), nil
 }
 

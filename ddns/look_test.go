@@ -38,7 +38,7 @@ func (s *shelf) Records(_ context.Context, z ddns.Zone, names []string) (ddns.Li
 
 func (s *shelf) Holding(context.Context, ddns.Zone, string) ([]ddns.Record, error) { return nil, nil }
 
-func (s *shelf) HasPublic(context.Context, ddns.Zone) (bool, error) { return true, nil }
+func (s *shelf) Habit(context.Context, ddns.Zone) ([]ddns.Record, error) { return []ddns.Record{}, nil }
 
 func (s *shelf) Batch(context.Context, ddns.Zone, ddns.Batch) (ddns.BatchResult, error) {
 	return ddns.BatchResult{}, errors.New("not to be written")

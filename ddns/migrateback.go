@@ -87,7 +87,8 @@ func planBack(r Record, found Found, ours func(netip.Addr) bool, via string) Bac
 	after := r
 	after.ID = ""
 	b.State, b.Why = BackReturn, "the CNAME to "+pointsTo(r)+" comes back"+lost
-	b.Changes = append(gone, Change{Op: Create, Zone: z.Zone, Target: t, After: &after, Why: b.Why})
+	b.Changes = Revealing(append(gone, Change{Op: Create, Zone: z.Zone, Target: t, After: &after, Why: b.Why}), found, nil)
+	b.Why = b.Changes[len(gone)].Why
 	return b
 }
 

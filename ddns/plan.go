@@ -34,6 +34,8 @@ type Change struct {
 	// put back; Drill if nothing changes and only the way to write is proved.
 	PutsBack bool
 	Drill    bool
+	// Reveals is set if an address of the home becomes visible that was not; Why says so.
+	Reveals bool
 }
 
 // TargetState is how a target ends a round.
@@ -93,9 +95,26 @@ func Diff(w Wishes, found Found, m Memory, now time.Time) Plan {
 		p.Outcomes = append(p.Outcomes, outcome)
 		p.Changes = append(p.Changes, changes...)
 	}
-	p.Changes = shareDeletes(p.Changes)
+	p.Changes = Revealing(shareDeletes(p.Changes), found, w.Hops)
+	p.Outcomes = revealed(p.Outcomes, p.Changes)
 	p.Changes = append(p.Changes, drills(w, found, m, p, now)...)
 	return p
+}
+
+// revealed says in the outcomes, too, which targets make the home's address visible.
+func revealed(outcomes []Outcome, changes []Change) []Outcome {
+	reveals := map[targetID]bool{}
+	for _, c := range changes {
+		if c.Reveals {
+			reveals[c.Target.id()] = true
+		}
+	}
+	for i, o := range outcomes {
+		if reveals[o.Target.id()] {
+			outcomes[i].Why += "; " + becomesPublic
+		}
+	}
+	return outcomes
 }
 
 // differ plans one target.
@@ -105,6 +124,9 @@ type differ struct {
 	now    time.Time
 	target Target
 	zone   ZoneFacts
+	// staysProxied is set if what made the name a proxied one is deleted, and
+	// what stays must do so instead.
+	staysProxied bool
 }
 
 // outcome makes an outcome of the target.
@@ -236,11 +258,20 @@ func (d differ) addresses(all []Record, address netip.Addr) (Outcome, []Change) 
 	case ours == nil:
 		return d.create(address)
 	}
+	d.staysProxied = d.losesProxy(all, others, address)
 	o, changes := d.update(*ours, address)
 	if o.State == Held {
 		return o, nil
 	}
 	return d.tidy(o, changes, others, address)
+}
+
+// losesProxy reports whether the name is proxied for the sake of records alone
+// that will be deleted beside ours.
+func (d differ) losesProxy(all, others []Record, address netip.Addr) bool {
+	goes := func(r Record) bool { return hasID(others, r.ID) && d.mayDelete(r, address) }
+	stays := slices.DeleteFunc(served(all), goes)
+	return hides(served(all), Zone{}) && !hides(stays, Zone{})
 }
 
 // tidy deletes what is ours beside the one record that we keep, and says what

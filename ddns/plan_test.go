@@ -67,8 +67,13 @@ func TestPlanOfAddresses(t *testing.T) {
 			state: ddns.Refused, code: ddns.CodeProxyUnclear, why: "nothing was created", hint: "set proxied: true"},
 		{name: "one public address in the zone makes it public already", given: newSketch(ddns.Record{Type: "A", Name: "www.example.com", Content: oldHome, Proxied: true}, ddns.Record{Type: "A", Name: "ssh.example.com", Content: oldHome}),
 			changes: []string{"create home.example.com: nothing → A 45.67.89.10 ttl 60"}, state: ddns.Changed},
-		{name: "a large zone in which all are proxied", given: newSketch(), set: func(s *sketch) { s.zone.Whole = false }, state: ddns.Refused, code: ddns.CodeProxyUnclear, why: "every other address", hint: "set proxied"},
-		{name: "a large zone in which some are public", given: newSketch(ddns.Record{Type: "A", Name: "www.example.com", Content: oldHome, Proxied: true}), set: func(s *sketch) { s.zone.Whole, s.zone.Public = false, true },
+		{name: "a large zone of which nobody knows how it serves the rest", given: newSketch(), set: func(s *sketch) { s.zone.Whole = false }, state: ddns.Refused, code: ddns.CodeProxyUnclear, why: "every other address", hint: "set proxied"},
+		{name: "a large zone in which all are proxied", given: newSketch(), set: func(s *sketch) {
+			s.zone.Whole, s.zone.Habit = false, []ddns.Record{{Type: "CNAME", Name: "www.example.com", Content: "x.duckdns.org", Proxied: true}}
+		}, state: ddns.Refused, code: ddns.CodeProxyUnclear, why: "every other address", hint: "set proxied"},
+		{name: "a large zone in which some are public", given: newSketch(ddns.Record{Type: "A", Name: "www.example.com", Content: oldHome, Proxied: true}), set: func(s *sketch) {
+			s.zone.Whole, s.zone.Habit = false, append(s.zone.Records, ddns.Record{Type: "A", Name: "ssh.example.com", Content: oldHome})
+		},
 			changes: []string{"create home.example.com: nothing → A 45.67.89.10 ttl 60"}, state: ddns.Changed},
 		{name: "a new AAAA is proxied as the A beside it is", given: newSketch(ddns.Record{Type: "A", Content: "45.67.89.10", Proxied: true, TTL: 1}), set: (*sketch).both,
 			changes: []string{"create home.example.com: nothing → AAAA 2a01:4f8:1:2::10 proxied ttl 1"}, state: ddns.Changed, why: "has no AAAA record"},

@@ -29,9 +29,10 @@ func (d differ) create(address netip.Addr) (Outcome, []Change) {
 	case d.target.Proxied == SetFalse:
 	case hasSibling: // the name as a whole is proxied or not
 		after.Proxied, after.TTL = sibling.Proxied, sibling.TTL
-	case d.allOthersProxied():
-		return d.refused(CodeProxyUnclear, "every other address of the zone is proxied, and a new DNS-only record would make the home's address public: nothing was created",
-			fmt.Sprintf("set proxied: true (hidden behind Cloudflare) or proxied: false (public) for %s", d.target.Shown)), nil
+	case d.saidBeside() != KeepIt:
+		after.Proxied = d.saidBeside() == SetTrue
+	case d.hidesHome():
+		return d.proxyUnclear(), nil
 	}
 	why := fmt.Sprintf("%s has no %s record", d.target.Shown, d.target.Type)
 	if d.wishes.Owner != "" && hasSibling {
@@ -42,8 +43,6 @@ func (d differ) create(address netip.Addr) (Outcome, []Change) {
 	}
 	if after.Proxied {
 		after.TTL = 1 // Cloudflare's rule for proxied records
-	} else {
-		why += "; the home's address becomes public"
 	}
 	if owner := d.wishes.Owner; owner != "" {
 		after.Comment, _ = addMark("", owner, d.zone.Zone.CommentLimit())
@@ -79,30 +78,13 @@ func (d differ) sibling() (sibling Record, ok bool) {
 	}), true
 }
 
-// allOthersProxied reports whether the zone has address records and all of
-// them are proxied, but for those that the configuration makes public.
-func (d differ) allOthersProxied() bool {
-	if !d.zone.Whole {
-		return !d.zone.Public
+// saidBeside is what the configuration says of the same name's other family.
+func (d differ) saidBeside() Keep {
+	i := slices.IndexFunc(d.wishes.Targets, func(t Target) bool { return t.Name == d.target.Name && t.Proxied != KeepIt })
+	if i < 0 {
+		return KeepIt
 	}
-	proxied := 0
-	for _, r := range d.zone.Records {
-		if _, ok := FamilyOfType(r.Type); !ok || d.isPublic(r) {
-			continue
-		}
-		if !r.Proxied {
-			return false
-		}
-		proxied++
-	}
-	return proxied > 0
-}
-
-// isPublic reports whether the configuration sets proxied: false for a record.
-func (d differ) isPublic(r Record) bool {
-	return slices.ContainsFunc(d.wishes.Targets, func(t Target) bool {
-		return t.Name == r.Name && t.Type == r.Type && t.Proxied == SetFalse
-	})
+	return d.wishes.Targets[i].Proxied
 }
 
 // update plans the record that is ours: only the fields that differ are sent.
@@ -173,6 +155,11 @@ func (d differ) enforce(after *Record, patch *Patch) (why []string) {
 		if want {
 			after.TTL = 1
 		}
+	}
+	if d.staysProxied && d.target.Proxied == KeepIt && !after.Proxied {
+		proxied := true
+		after.Proxied, after.TTL, patch.Proxied = proxied, 1, &proxied
+		why = append(why, "proxied, as the name was by the record that goes")
 	}
 	if ttl := d.target.TTL; ttl != 0 && !after.Proxied && after.TTL != ttl {
 		why = append(why, fmt.Sprintf("ttl %d becomes %d", after.TTL, ttl))

@@ -118,8 +118,10 @@ type API interface {
 	// Holding lists the records of the zone, of any name and type, whose
 	// content contains the text.
 	Holding(ctx context.Context, zone Zone, text string) ([]Record, error)
-	// HasPublic reports whether any address record of the zone is DNS-only.
-	HasPublic(ctx context.Context, zone Zone) (bool, error)
+	// Habit lists enough of a large zone's records to tell whether it proxies
+	// what it has: a proxied one, if there is one, and then those address records
+	// and CNAMEs that are DNS-only, a page of each type. Nil means that nobody knows.
+	Habit(ctx context.Context, zone Zone) ([]Record, error)
 	// Batch changes records of a zone in one transaction. It is never sent
 	// twice: an answer that cannot be trusted is an *Error of kind Uncertain.
 	Batch(ctx context.Context, zone Zone, batch Batch) (BatchResult, error)
@@ -145,6 +147,7 @@ type Target struct {
 	ReplaceHop  bool   // on_cname: replace
 	DeleteExtra bool   // extra: delete
 	Check       string // how the edge is asked: "auto", a URL, "off"
+	ByVariable  bool   // CFDDNS_RECORDS names it, so that a hint speaks of variables
 }
 
 // Family returns the family of the target's addresses.
