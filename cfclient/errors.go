@@ -143,6 +143,9 @@ func printable(text string) string {
 	return text
 }
 
+// codeNoRecord says that a record does not exist.
+const codeNoRecord = 81044
+
 // fact says what a code of Cloudflare's means to us. Status 0 fits any.
 type fact struct {
 	code   int
@@ -185,7 +188,7 @@ var facts = [...]fact{
 
 	{7000, 0, ddns.Conflict, "the zone or record is gone, or belongs to another account now; it is looked up again", ""},
 	{7003, 0, ddns.Conflict, "the zone or record is gone, or belongs to another account now; it is looked up again", ""},
-	{81044, 0, ddns.Conflict, hintAgain, ""},
+	{codeNoRecord, 0, ddns.Conflict, hintAgain, ""},
 	{81053, 0, ddns.Conflict, "an A, AAAA or CNAME record stands at the name; the records are read again", ""},
 	{81054, 0, ddns.Conflict, "a CNAME record stands at the name: set on_cname: replace for the name, then run: cfddns once", ""},
 	{81055, 0, ddns.Conflict, "other records stand at the name; the records are read again", ""},

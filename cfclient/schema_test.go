@@ -47,10 +47,11 @@ func TestRequestsKeepToTheSchema(t *testing.T) {
 	_, _ = c.Holding(ctx, small, "192.0.2.1")
 	_, _ = c.Batch(ctx, small, batch)
 	_, _ = c.Touch(ctx, small, ddns.Record{ID: recordID(1), Type: "A", Content: "192.0.2.1"})
+	_ = c.MayWrite(ctx, small)
 	_, _ = c.Quota(ctx, small)
 	_, _ = c.VerifyToken(ctx, testZone.ID)
 	requests := api.requests()
-	if len(requests) != 10 {
+	if len(requests) != 11 {
 		t.Fatalf("%d requests", len(requests))
 	}
 	for _, r := range requests {

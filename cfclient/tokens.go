@@ -166,6 +166,24 @@ func (c *Client) Touch(ctx context.Context, zone ddns.Zone, record ddns.Record) 
 	return now, nil
 }
 
+// noRecord is an ID in Cloudflare's form that no record has.
+const noRecord = "00000000000000000000000000000000"
+
+// MayWrite asks whether the token may change records of the zone, and changes
+// nothing: the change that it sends is of a record that does not exist. To
+// whoever may write Cloudflare says just that; whoever may not is refused first.
+func (c *Client) MayWrite(ctx context.Context, zone ddns.Zone) error {
+	q := question{op: "try whether records of " + zone.Name + " may be written", needs: needsDNSEdit, ids: []string{zone.ID}}
+	_, err := askPlain[wireRecord](ctx, c, q, call{method: http.MethodPatch, path: "/zones/" + zone.ID + "/dns_records/" + noRecord, body: wirePatch{TTL: new(1)}})
+	if no, ok := errors.AsType[*ddns.Error](err); ok && no.Code == codeNoRecord {
+		return nil
+	}
+	if err == nil {
+		return untrusted(q, errNoResult)
+	}
+	return err
+}
+
 // refusesToken reports whether an answer says that this way of asking is not for
 // the token; another may be.
 func refusesToken(err error) bool {

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"slices"
 	"time"
 
+	"github.com/cfddns/cfddns/configs"
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/spf13/cobra"
 )
@@ -75,9 +77,10 @@ func (a *app) check(ctx context.Context, write bool) error {
 	if write {
 		report.Findings = append(report.Findings, p.checkWrite(ctx, round))
 	} else {
-		report.Findings = append(report.Findings, finding{What: "records can be written", State: note, Why: "not tried; cfddns check --write proves it"})
+		report.Findings = append(report.Findings, p.checkMayWrite(ctx, round))
 	}
 	report.Findings = append(report.Findings, checkVisitors(round))
+	report.Findings = append(report.Findings, checkPrograms(cfg)...)
 	report.Findings = append(report.Findings, p.checkNeeds(ctx, round)...)
 	report.Unkept = append(report.Unkept, ddns.LookAlikes(round, p.runner.Targets)...)
 	stop()
@@ -149,9 +152,57 @@ func checkZones(round ddns.Round) finding {
 	return f
 }
 
+// canWrite is what both ways to look at writing answer.
+const canWrite = "records can be written"
+
+// checkMayWrite asks of each zone whether its records may be written, without
+// writing.
+func (p *parts) checkMayWrite(ctx context.Context, round ddns.Round) finding {
+	f := finding{What: canWrite, State: note, Why: whyNoZone(round)}
+	for _, z := range round.Found.Zones {
+		if err := p.client.MayWrite(ctx, z.Zone); err != nil {
+			return failed(f.What, err)
+		}
+		f.State, f.Why = string(ddns.Right), "the token may; cfddns check --write proves it with a kept record"
+	}
+	return f
+}
+
+// whyNoZone says why no zone can be looked at.
+func whyNoZone(round ddns.Round) string {
+	for _, o := range round.Outcomes {
+		if err := round.Found.Missing[o.Target.Name]; err != nil {
+			return "not tried: " + err.Error()
+		}
+	}
+	return "not tried: no zone was found"
+}
+
+// checkPrograms looks whether the programs of notify: can be started.
+func checkPrograms(cfg configs.Config) (findings []finding) {
+	for _, program := range []struct {
+		key     string
+		command []string
+	}{{"notify.command", cfg.Notify.Command}, {"notify.on_change", cfg.Notify.OnChange}} {
+		if len(program.command) == 0 {
+			continue
+		}
+		f := finding{What: program.key, State: string(ddns.Right), Why: "it can be started: " + program.command[0]}
+		if _, err := exec.LookPath(program.command[0]); err != nil {
+			f.State, f.Why = note, "it cannot be started: "+err.Error()
+			f.Hint = "names are kept all the same, and no message is sent; write the whole path of a program that may be run"
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
 // checkWrite proves the way to write with one record of each zone.
 func (p *parts) checkWrite(ctx context.Context, round ddns.Round) finding {
-	f := finding{What: "records can be written", State: note, Why: "no kept record stands there yet to prove it with"}
+	f := finding{What: canWrite, State: note, Why: "no kept record stands there yet to prove it with"}
+	if len(round.Found.Zones) == 0 {
+		f.Why = whyNoZone(round)
+	}
 	for _, z := range round.Found.Zones {
 		r, ok := keptRecord(round, z)
 		if !ok {

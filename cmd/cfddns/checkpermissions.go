@@ -35,7 +35,7 @@ func (p *parts) checkNeeds(ctx context.Context, round ddns.Round) []finding {
 	findings := make([]finding, len(all))
 	var trying sync.WaitGroup
 	for i, n := range all {
-		trying.Go(func() { findings[i] = p.checkNeed(ctx, n, round.Found.Zones) })
+		trying.Go(func() { findings[i] = p.checkNeed(ctx, n, round) })
 	}
 	trying.Wait()
 	return findings
@@ -43,10 +43,10 @@ func (p *parts) checkNeeds(ctx context.Context, round ddns.Round) []finding {
 
 // checkNeed tries one permission in every zone. One that is missing hinders no
 // name, so it is a note.
-func (p *parts) checkNeed(ctx context.Context, n need, zones []ddns.ZoneFacts) finding {
+func (p *parts) checkNeed(ctx context.Context, n need, round ddns.Round) finding {
 	f := finding{What: n.permission, State: string(ddns.Right), Why: "there, for " + n.commands}
 	var missing []string
-	for _, z := range zones {
+	for _, z := range round.Found.Zones {
 		err := n.try(ctx, p, z.Zone)
 		switch {
 		case ddns.KindOf(err) == ddns.NotPermitted || ddns.KindOf(err) == ddns.TokenRefused:
@@ -56,8 +56,8 @@ func (p *parts) checkNeed(ctx context.Context, n need, zones []ddns.ZoneFacts) f
 		}
 	}
 	switch {
-	case len(zones) == 0:
-		f.State, f.Why = note, "not tried: no zone was found"
+	case len(round.Found.Zones) == 0:
+		f.State, f.Why = note, whyNoZone(round)
 	case len(missing) > 0:
 		f.State, f.Why = note, fmt.Sprintf("missing for %s; names are kept without it, it is for %s", strings.Join(missing, ", "), n.commands)
 	}
