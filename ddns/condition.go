@@ -47,7 +47,7 @@ const (
 	CodeDoubleNAT    Code = "double-nat"    // the router's own WAN address is private: two routers in a row
 	CodeRouter       Code = "router"        // the router names another public address than the one we leave by
 	CodeHopDark      Code = "hop-dark"      // a DDNS host that names still lead to does not answer
-	CodeUnkept       Code = "unkept"        // a name holds this home's address and nobody keeps it
+	CodeUnkept       Code = "unkept"        // a name holds this home's address, and this cfddns does not keep it
 	CodeWayIn        Code = "way-in"        // the way in of a script host could not be kept right
 )
 

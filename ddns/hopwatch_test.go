@@ -79,7 +79,7 @@ func TestUnkeptNames(t *testing.T) {
 		t.Errorf("an address that was never confirmed says nothing, and it says %v", codes(round))
 	}
 	round := h.round()
-	if diff := cmp.Diff([]string{"unkept example.com"}, codes(round)); diff != "" || !strings.HasSuffix(round.Conditions[0].Title, "by nobody: www.example.com") {
+	if diff := cmp.Diff([]string{"unkept example.com"}, codes(round)); diff != "" || !strings.HasSuffix(round.Conditions[0].Title, "not kept by this cfddns: www.example.com") {
 		t.Errorf("%s%+v", diff, round.Conditions)
 	}
 	h.runner.Watch = false

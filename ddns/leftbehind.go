@@ -9,9 +9,24 @@ import (
 	"time"
 )
 
-// leftBehind asks, once after a change of address, what else in each zone
-// still holds the old one: other records, SPF and the like. What was found is
-// said until it is mended, or the address changes again.
+// Another updater that keeps names of the same zone changes them in the same
+// minute as we do ours: what we find right after a change is looked at once
+// more, by the round that follows the schedule.
+const (
+	secondLookAfter  = time.Minute
+	secondLookBefore = 25 * time.Minute
+)
+
+// wantsSecondLook reports whether what was found right after a change is due to
+// be asked for again.
+func (c Condition) wantsSecondLook(now time.Time) bool {
+	age := now.Sub(c.Since)
+	return age >= secondLookAfter && age < secondLookBefore
+}
+
+// leftBehind asks, after a change of address, what else in each zone still holds
+// the old one: other records, SPF and the like. What was found is asked for once
+// more, and said until it is mended, or the address changes again.
 func (r *Runner) leftBehind(ctx context.Context, round Round, m Memory) (raised []Condition) {
 	ours, made := targetIDs(round.Outcomes), madeIn(round.Receipts)
 	found := make([][]Condition, len(round.Found.Zones))
@@ -23,7 +38,11 @@ func (r *Runner) leftBehind(ctx context.Context, round Round, m Memory) (raised 
 			continue
 		}
 		before := slices.IndexFunc(m.Raised, func(c Condition) bool { return c.Code == CodeLeftBehind && c.Name == z.Zone.Name })
-		if before >= 0 && !mended(z, ours, m) {
+		switch {
+		case before < 0:
+		case m.Raised[before].wantsSecondLook(round.Started):
+			asking.Go(func() { found[i] = r.holding(ctx, z, left(m), ours) })
+		case !mended(z, ours, m):
 			found[i] = m.Raised[before : before+1]
 		}
 	}
@@ -54,35 +73,42 @@ func madeIn(receipts []Receipt) map[string][]Receipt {
 // read of the zone has to do.
 func (r *Runner) holding(ctx context.Context, z ZoneFacts, old []string, ours map[targetID]bool) []Condition {
 	var words []string
+	at := r.Clock()
 	for _, address := range old {
 		records, err := r.API.Holding(ctx, z.Zone, address)
 		if err != nil && z.Whole {
-			records = z.Records
+			records, at = z.Records, z.ReadAt
 		}
 		words = append(words, others(records, ours, address)...)
 	}
 	if len(words) == 0 {
 		return nil
 	}
-	return []Condition{condition(CodeLeftBehind, z.Zone.Name, fmt.Sprintf("still holding the old address %s: %s", strings.Join(old, ", "), strings.Join(words, ", ")),
-		"add these names to records:, or change them by hand")}
+	return []Condition{condition(CodeLeftBehind, z.Zone.Name,
+		fmt.Sprintf("still holding the old address %s at %s: %s", strings.Join(old, ", "), clockTime(at), strings.Join(words, ", ")),
+		"unless another updater keeps these names: add them to records:, or change them by hand")}
 }
+
+// clockTime is when something was read, for texts: it may be different now.
+func clockTime(t time.Time) string { return t.UTC().Format("15:04 UTC") }
 
 // mended reports whether a zone that was read whole shows that nothing holds
 // the addresses before the present ones any more.
 func mended(z ZoneFacts, ours map[targetID]bool, m Memory) bool {
-	known := false
+	old := left(m)
+	return z.Whole && len(old) > 0 && !slices.ContainsFunc(old, func(address string) bool {
+		return len(others(z.Records, ours, address)) > 0
+	})
+}
+
+// left are the addresses that the present ones took the place of.
+func left(m Memory) (old []string) {
 	for _, f := range Families {
-		confirmed := m.Of(f).Confirmed
-		if len(confirmed) < 2 {
-			continue
-		}
-		known = true
-		if len(others(z.Records, ours, confirmed[len(confirmed)-2].String())) > 0 {
-			return false
+		if confirmed := m.Of(f).Confirmed; len(confirmed) >= 2 {
+			old = append(old, confirmed[len(confirmed)-2].String())
 		}
 	}
-	return known && z.Whole
+	return old
 }
 
 // replaced are the old addresses of confirmed changes in a zone: of each family

@@ -72,8 +72,9 @@ func (r *Runner) unkept(round Round, m Memory) (raised []Condition) {
 			continue
 		}
 		slices.Sort(names)
-		raised = append(raised, condition(CodeUnkept, z.Zone.Name, "holding this home's address, and kept by nobody: "+someOf(slices.Compact(names)),
-			"add these names to records:, or put cfddns:off into the record's comment if they are to stay so"))
+		raised = append(raised, condition(CodeUnkept, z.Zone.Name,
+			fmt.Sprintf("holding this home's address at %s, and not kept by this cfddns: %s", clockTime(z.ReadAt), someOf(slices.Compact(names))),
+			"add these names to records: if they are to follow this home; if another cfddns keeps them, give it an owner:, whose mark tells us"))
 	}
 	return raised
 }
