@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/cfddns/cfddns/ddns"
 )
 
 // A service gets its token as a systemd credential: systemd reads the file as
@@ -49,7 +51,7 @@ func (h handedOver) explain(err error, file string) error {
 	case h.blank:
 		return fmt.Errorf("%w. The service was handed no token: write it into %s, then: systemctl restart cfddns", err, unitTokens()[0])
 	case locked != "":
-		return fmt.Errorf("%w. %s is for the service; for a command by hand: systemd-creds decrypt --name=%s %[2]s - | CLOUDFLARE_API_TOKEN_FILE=/dev/stdin cfddns …", err, locked, tokenCredential)
+		return fmt.Errorf("%w. %s is for the service; for a command by hand: %s | CLOUDFLARE_API_TOKEN_FILE=/dev/stdin cfddns …", err, locked, ddns.CommandLine("systemd-creds", "decrypt", "--name="+tokenCredential, locked, "-"))
 	}
 	return err
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/cfddns/cfddns/ddns"
 )
 
 // maxFile is the size of the largest configuration that is read: room for ten
@@ -96,7 +98,7 @@ func load(path string, data []byte, mode fs.FileMode, env []string) (Config, []W
 		return Config{}, warnings, l.problems.sorted()
 	}
 	if _, byVariable := l.set["cloudflare.token"]; openToAll && !byVariable && !c.Cloudflare.Token.IsZero() {
-		warnings = append(warnings, Warning(path+": holds a token and can be read by every user of this machine; chmod 600 "+path))
+		warnings = append(warnings, Warning(path+": holds a token and can be read by every user of this machine; "+ddns.CommandLine("chmod", "600", path)))
 	}
 	return c, warnings, nil
 }
@@ -145,8 +147,8 @@ func toService(text, path string, env []string) string {
 	if text != mayNotRead || environment(env)["STATE_DIRECTORY"] == "" {
 		return text
 	}
-	return fmt.Sprintf("the service runs as a user of its own, who may not read it: chmod 755 %s; chmod 644 %s; systemctl restart cfddns (a token in it belongs in %s, mode 600)",
-		filepath.Dir(path), path, unitTokens()[0])
+	return fmt.Sprintf("the service runs as a user of its own, who may not read it: %s; %s; systemctl restart cfddns (a token in it belongs in %s, mode 600)",
+		ddns.CommandLine("chmod", "755", filepath.Dir(path)), ddns.CommandLine("chmod", "644", path), unitTokens()[0])
 }
 
 // unreadable says why a file cannot be read and what to do, without its path.

@@ -141,7 +141,7 @@ func readByAll(name, path string, mode fs.FileMode) Warning {
 	if mode.Perm()&othersRead == 0 || strings.HasPrefix(path, "/run/secrets/") || mountedReadOnly(path, "/") {
 		return ""
 	}
-	return Warning(fmt.Sprintf("%s: %s can be read by every user of this machine; chmod 600 %s", name, path, path))
+	return Warning(fmt.Sprintf("%s: %s can be read by every user of this machine; %s", name, path, ddns.CommandLine("chmod", "600", path)))
 }
 
 func readToken(path string) (string, fs.FileMode, error) {

@@ -192,16 +192,16 @@ func (d differ) alias(cname Record, found Found, holding Holding) (Outcome, []Ch
 	}
 	if !d.target.ReplaceHop {
 		return d.refused(CodeCNAME, fmt.Sprintf("a CNAME to %s (%s) stands here; nothing was changed", target, service),
-			fmt.Sprintf("see what would replace it with: cfddns migrate %s; or set on_cname: replace for %s, then run: cfddns once", d.target.Shown, d.target.Shown)), nil
+			fmt.Sprintf("see what would replace it with: %s; or set on_cname: replace for %s, then run: cfddns once", CommandLine("cfddns", "migrate", d.target.Shown), d.target.Shown)), nil
 	}
 	state, evidence := d.wishes.Hops[target].State(d.home())
 	switch state {
 	case HopElsewhere:
 		return d.refused(CodeCNAME, fmt.Sprintf("its CNAME leads elsewhere: %s, and the home is at %s; nothing was changed", evidence, holding.Address),
-			fmt.Sprintf("make sure that %s is this home; if it is, update it once, then run: cfddns migrate --apply %s", target, d.target.Shown)), nil
+			fmt.Sprintf("make sure that %s is this home; if it is, update it once, then run: %s", target, CommandLine("cfddns", "migrate", "--apply", d.target.Shown))), nil
 	case HopDark:
 		return d.refused(CodeCNAME, fmt.Sprintf("its CNAME leads to a host nobody can ask: %s, and it was never seen to be this home; nothing was changed", evidence),
-			fmt.Sprintf("if %s is this home, say so: cfddns migrate --apply --from %s %s", target, target, d.target.Shown)), nil
+			fmt.Sprintf("if %s is this home, say so: %s", target, CommandLine("cfddns", "migrate", "--apply", "--from", target, d.target.Shown))), nil
 	case HopUnknown:
 		return d.outcome(Held, evidence), nil
 	case HopHere:

@@ -28,9 +28,10 @@ func darkHops(hops map[string][]string, seen map[string]HopSeen) (raised []Condi
 		service, _ := DDNSService(host)
 		names := hops[host]
 		title := fmt.Sprintf("%s does not answer for this host: Cloudflare answers the visitors of %s 530 with error 1016", service, someOf(names))
-		hint := "cfddns migrate --apply " + strings.Join(names[:min(len(names), 3)], " ")
+		some := names[:min(len(names), 3)]
+		hint := CommandLine(append([]string{"cfddns", "migrate", "--apply"}, some...)...)
 		if !last.Here {
-			hint = fmt.Sprintf("if it is this home: cfddns migrate --apply --from %s %s", host, strings.Join(names[:min(len(names), 3)], " "))
+			hint = "if it is this home: " + CommandLine(append([]string{"cfddns", "migrate", "--apply", "--from", host}, some...)...)
 		}
 		raised = append(raised, condition(CodeHopDark, host, title, hint))
 	}

@@ -23,11 +23,11 @@ names of the zones that look like this home and are not kept.
 
 Exit codes are those of cfddns once.`,
 		Example: `  cfddns check
-  cfddns check --write       also prove that the token may write: a kept record's own content is sent to it`,
+  cfddns check --write       also prove that the token may write`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd.Context(), write) },
 	}
-	cmd.Flags().BoolVar(&write, "write", false, "prove the way to write with a PATCH of a kept record's own content")
+	cmd.Flags().BoolVar(&write, "write", false, "send a kept record its own content (PATCH), as a proof")
 	return cmd
 }
 
@@ -230,17 +230,17 @@ func keptRecord(round ddns.Round, z ddns.ZoneFacts) (ddns.Record, bool) {
 // sayCheck prints a check for a person.
 func (a *app) sayCheck(report checkReport, round ddns.Round) {
 	for _, f := range report.Findings {
-		fmt.Fprintf(a.stdout, "%s  %s\n", a.paint(f.State, 12), joinNonEmpty(": ", f.What, f.Why))
+		sayf(a.stdout, "%s  %s\n", a.paint(f.State, 12), joinNonEmpty(": ", f.What, f.Why))
 		sayHint(a.stdout, f.Hint)
 	}
 	for _, v := range round.Verdicts {
-		fmt.Fprintf(a.stdout, "%s  %s %s\n", a.paint(v.State.String(), 12), v.Family, v.Why)
+		sayf(a.stdout, "%s  %s %s\n", a.paint(v.State.String(), 12), v.Family, v.Why)
 	}
 	a.sayRound(round)
 	if len(report.Unkept) > 0 {
-		fmt.Fprintf(a.stdout, "%s  these names look like this home and are not kept:\n", a.paint("note", 12))
+		sayf(a.stdout, "%s  these names look like this home and are not kept:\n", a.paint("note", 12))
 		for _, name := range report.Unkept {
-			fmt.Fprintf(a.stdout, "              %s\n", name)
+			sayf(a.stdout, "              %s\n", name)
 		}
 	}
 }

@@ -25,21 +25,22 @@ func (a *app) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [NAME or URL]",
 		Short: "Find out who is to blame when a name does not work",
-		Long: `Examines everybody between a visitor and this home side by side: Cloudflare and
-its edge, the server at home, the client, the record, the dynamic DNS host that it
-hops over, the router, the resolvers, Cloudflare's security, the token, the clock
-and cfddns itself. It clears whom it can, and names one culprit with what mends it,
-or says who it cannot tell apart and what would decide. It changes nothing, takes
-less than ten seconds, and does without a token what can be done from outside.
+		Long: `Examines everybody between a visitor and this home side by side: Cloudflare
+and its edge, the server at home, the client, the record, the dynamic DNS host
+that it hops over, the router, the resolvers, Cloudflare's security, the token,
+the clock and cfddns itself. It clears whom it can, and names one culprit with
+what mends it, or says who it cannot tell apart and what would decide. It
+changes nothing, takes less than ten seconds, and does without a token what can
+be done from outside.
 
 Without a name it examines the first three that are configured.
 
-Exit codes: 0 nothing is wrong · 8 a culprit · 9 something is wrong and it cannot
-tell which · 2 arguments or configuration`,
+Exit codes: 0 nothing is wrong · 8 a culprit · 9 something is wrong and it
+cannot tell which · 2 arguments or configuration`,
 		Example: `  cfddns doctor www.example.com
   cfddns doctor https://www.example.com/api/health
-  cfddns doctor www.example.com --since 22:00               what Cloudflare remembers of the night
-  cfddns doctor api.example.com --client 203.0.113.4        why is that machine turned away?
+  cfddns doctor www.example.com --since 22:00         what was it last night?
+  cfddns doctor api.example.com --client 203.0.113.4  why is it turned away?
   cfddns doctor --output json | jq -r '.culprits[0]'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -51,7 +52,7 @@ tell which · 2 arguments or configuration`,
 			return a.doctor(cmd.Context(), strings.Join(args, ""), f)
 		},
 	}
-	cmd.Flags().StringVar(&f.since, "since", "", "also ask what Cloudflare remembers since `TIME`: 22:00, 3h, or 2026-11-24T01:00:00Z")
+	cmd.Flags().StringVar(&f.since, "since", "", "also ask what Cloudflare remembers since `TIME`:\n22:00, 3h, or 2026-11-24T01:00:00Z")
 	cmd.Flags().StringVar(&f.client, "client", "", "look for what was done to the requests of this `ADDRESS`")
 	return cmd
 }

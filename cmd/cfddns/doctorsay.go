@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -44,10 +43,10 @@ func (a *app) sayDoctor(exams []doctorExam, left int) error {
 	}
 	for i, x := range exams {
 		if i > 0 {
-			fmt.Fprintln(a.stdout)
+			sayf(a.stdout, "\n")
 		}
 		if len(exams) > 1 {
-			fmt.Fprintf(a.stdout, "%s\n", x.Name)
+			sayf(a.stdout, "%s\n", x.Name)
 		}
 		if len(exams) == 1 || x.Exit != doctor.ExitWell {
 			a.sayFindings(x.Diagnosis)
@@ -56,7 +55,7 @@ func (a *app) sayDoctor(exams []doctorExam, left int) error {
 		a.sayDiagnosis(x.Diagnosis)
 	}
 	if left > 0 {
-		fmt.Fprintf(a.stdout, "\n%s not examined; name one: cfddns doctor NAME\n", counted(left, "more name"))
+		sayf(a.stdout, "\n%s not examined; name one: %s\n", counted(left, "more name"), verbatim(a.command("doctor", "NAME")))
 	}
 	return exit(worst.Exit, nil)
 }
@@ -69,7 +68,7 @@ func (a *app) pasteable(d *doctor.Diagnosis) {
 	}
 	var pairs []string
 	for _, command := range []string{"once", "check", "migrate", "waf allow", "under-attack off", "ip"} {
-		pairs = append(pairs, "cfddns "+command, "cfddns "+command+" --config "+a.configFile)
+		pairs = append(pairs, "cfddns "+command, "cfddns "+command+" "+ddns.CommandLine("--config", a.configFile))
 	}
 	named := strings.NewReplacer(pairs...)
 	d.Mend = named.Replace(d.Mend)
@@ -94,30 +93,19 @@ func spoken(s doctor.State) string {
 	return string(s)
 }
 
-// findingMargin is where the evidence begins, and lineEnd where a line ends.
-const (
-	findingMargin = 26
-	lineEnd       = 100
-)
+// evidenceEnd is where a line of evidence ends, whatever the terminal has room for.
+const evidenceEnd = 100
 
 // sayFindings prints what is known of each suspect.
 func (a *app) sayFindings(d doctor.Diagnosis) {
+	t := table{head: make([]string, 3)}
 	for _, f := range d.Findings {
-		margin := strings.Repeat(" ", findingMargin)
-		fmt.Fprintf(a.stdout, "%s  %-10s  %s\n", a.paint(spoken(f.State), 12), f.Suspect, strings.Join(wrapped(f.Evidence, lineEnd-findingMargin), "\n"+margin))
+		t.add(a.paint(spoken(f.State), 12), clean(padded(visible(string(f.Suspect), ""), 10)), f.Evidence)
 	}
-}
-
-// wrapped breaks a text into lines of at most so many letters, where it can.
-func wrapped(text string, width int) (lines []string) {
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && len(line)+1+len(word) > width {
-			lines, line = append(lines, line), ""
-		}
-		line = strings.TrimPrefix(line+" "+word, " ")
+	_, rows := t.lines(min(cmp.Or(widthOf(a.stdout), evidenceEnd), evidenceEnd))
+	for _, row := range rows {
+		sayf(a.stdout, "%s\n", row)
 	}
-	return append(lines, line)
 }
 
 // sayDiagnosis prints who it was, and what mends it; then who else is guilty.
@@ -127,13 +115,13 @@ func (a *app) sayDiagnosis(d doctor.Diagnosis) {
 	if d.Culprit != nil {
 		d.Summary = string(d.Culprit.Suspect) + ": " + d.Summary
 	}
-	fmt.Fprintf(a.stdout, "%s  %s\n", a.paint(word, 12), d.Summary)
+	sayf(a.stdout, "%s  %s\n", a.paint(word, 12), d.Summary)
 	if d.Mend != "" {
-		fmt.Fprintf(a.stdout, "%s  %s\n", a.paint(mend, 12), d.Mend)
+		sayf(a.stdout, "%s  %s\n", a.paint(mend, 12), d.Mend)
 	}
 	for _, f := range d.Findings {
 		if f.State == doctor.Guilty && (d.Culprit == nil || f.Suspect != d.Culprit.Suspect) {
-			fmt.Fprintf(a.stdout, "%s  %s: %s\n%s  %s\n", a.paint("also", 12), f.Suspect, f.Sentence, a.paint("mend", 12), f.Mend)
+			sayf(a.stdout, "%s  %s: %s\n%s  %s\n", a.paint("also", 12), f.Suspect, f.Sentence, a.paint("mend", 12), f.Mend)
 		}
 	}
 }
@@ -146,14 +134,14 @@ func (a *app) sayNight(d doctor.Diagnosis, zone *time.Location) {
 	}
 	for _, s := range d.Past {
 		first, last := d.Past[0].From, slices.MaxFunc(d.Past, func(x, y doctor.Span) int { return x.To.Compare(y.To) }).To
-		fmt.Fprintf(a.stdout, "%3d  %s  %s to %s  %s  %s\n", s.Status, bar(s, first, last), s.From.In(zone).Format("15:04"), s.To.In(zone).Format("15:04"),
+		sayf(a.stdout, "%3d  %s  %s to %s  %s  %s\n", s.Status, bar(s, first, last), s.From.In(zone).Format("15:04"), s.To.In(zone).Format("15:04"),
 			counted(s.Requests, "request"), doctor.Meaning(s.Status))
 	}
 	who := ""
 	if d.Night.Suspect != "" {
 		who = string(d.Night.Suspect) + ": "
 	}
-	fmt.Fprintf(a.stdout, "%s  %s%s\n", a.paint("then", 12), who, d.Night.Sentence)
+	sayf(a.stdout, "%s  %s%s\n", a.paint("then", 12), who, d.Night.Sentence)
 }
 
 // barWidth is the width of a bar of time.

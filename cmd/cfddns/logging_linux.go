@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"syscall"
 )
 
@@ -11,8 +10,8 @@ import (
 // names the journal's. The variable alone does not tell: whatever a service
 // starts inherits it, also where its standard error is sent to a file.
 func isStream(w io.Writer, stream string) bool {
-	file, ok := w.(*os.File)
-	if !ok || stream == "" {
+	file := fileOf(w)
+	if file == nil || stream == "" {
 		return false
 	}
 	info, err := file.Stat()

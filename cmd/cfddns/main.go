@@ -99,9 +99,9 @@ func (a *app) conclude(err error) int {
 		}
 	}
 	hint := ddns.HintOf(err)
-	fmt.Fprintf(a.stderr, "cfddns: %v\n", err)
+	sayf(a.stderr, "cfddns: %v\n", err)
 	if hint != "" {
-		fmt.Fprintf(a.stderr, "        %s\n", hint)
+		sayf(a.stderr, "        %s\n", hint)
 	}
 	if out, ok := a.stdout.(*output); ok && a.json() && !out.begun { // whoever reads JSON gets a document
 		_ = a.printJSON(failure{err.Error(), hint, code}) // it is said on standard error already

@@ -50,9 +50,9 @@ keeps them yet.`,
 		Example: `  cfddns migrate                                 what would become of every hop?
   cfddns migrate --apply blog.example.com        begin with one name
   cfddns migrate --apply                         all of them
-  cfddns migrate --apply --via home.example.com  no gap, one hop inside the account
-  cfddns migrate --apply --from myhome.duckdns.org www.example.com    while Duck DNS is dark
-  cfddns migrate --rollback /var/lib/cfddns/rollback-….json           the way back`,
+  cfddns migrate --apply --via home.example.com  no gap, one hop inside
+  cfddns migrate --rollback rollback-….json      the way back
+  cfddns migrate --apply --from myhome.duckdns.org    while Duck DNS is dark`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if err := f.check(names); err != nil {
 				return exit(ddns.ExitUsage, err)
@@ -65,10 +65,10 @@ keeps them yet.`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.apply, "apply", false, "do it; without, the plan is shown and nothing is written")
-	flags.StringVar(&f.via, "via", "", "keep the address at `NAME` alone, and point the others at it")
-	flags.StringArrayVar(&f.from, "from", nil, "`HOST` is this home, on your word, though it is dark; may be repeated")
+	flags.StringVar(&f.via, "via", "", "keep the address at `NAME` alone; the others point there")
+	flags.StringArrayVar(&f.from, "from", nil, "`HOST` is this home, on your word, though it is dark;\nmay be repeated")
 	flags.StringVar(&f.rollback, "rollback", "", "put back what the rollback `FILE` of a migration holds")
-	flags.BoolVar(&f.noConfig, "no-config", false, "leave the configuration alone; somebody else keeps the names")
+	flags.BoolVar(&f.noConfig, "no-config", false, "leave the configuration alone: others keep the names")
 	flags.BoolVar(&f.all, "all", false, "show each name, where many have the same said of them")
 	_ = cmd.MarkFlagFilename("rollback", "json")
 	return cmd

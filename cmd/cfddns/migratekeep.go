@@ -190,10 +190,7 @@ func listed(r ddns.Report, names []string) error {
 
 // runCommand is the command that starts the keeper.
 func (m *migration) runCommand() string {
-	if m.app.configFile != "" {
-		return "cfddns run --config " + m.app.configFile
-	}
-	return "cfddns run"
+	return m.app.command("run")
 }
 
 // entriesText are the lines to add by hand.

@@ -162,7 +162,7 @@ func (m *migration) rowOfName(name string) *migrateRow {
 	row.alias = m.aliases[i]
 	if a := row.alias; a.Kind == ddns.AliasFollows {
 		return refuse(fmt.Sprintf("it follows %s, which hops to %s (%s): only that last link is replaced, and this name goes along by itself", m.shownName(a.Last()), a.Host, a.Service),
-			"cfddns migrate "+m.shownName(a.Last()))
+			m.command(m.shownName(a.Last())))
 	}
 	return refuse(row.alias.Why+"; nothing was changed", "")
 }

@@ -13,7 +13,7 @@ import (
 // say prints the migration for a person: the plan, or what came of it.
 func (m *migration) say() {
 	if len(m.rows) == 0 && len(m.left) == 0 && len(m.failed) == 0 && m.flags.via == "" {
-		fmt.Fprintf(m.app.stdout, "no name hops: none of the %s in %s leads to a dynamic DNS host\n", counted(len(m.aliases), "CNAME"), counted(len(m.zones), "zone"))
+		sayf(m.app.stdout, "no name hops: none of the %s in %s leads to a dynamic DNS host\n", counted(len(m.aliases), "CNAME"), counted(len(m.zones), "zone"))
 		m.saySkipped()
 		return
 	}
@@ -39,17 +39,17 @@ func (m *migration) sayNotes() {
 	}
 	m.app.sayWrong(wrong)
 	evidence := map[string]bool{}
-	var notes []string
+	var notes []clean
 	for _, row := range m.rows {
 		if row.movable() && !evidence[row.evidence] {
 			evidence[row.evidence] = true
-			fmt.Fprintf(m.app.stdout, "%s  %s: %s\n", m.app.paint(string(row.state), 12), row.alias.Service, row.evidence)
+			sayf(m.app.stdout, "%s  %s: %s\n", m.app.paint(string(row.state), 12), row.alias.Service, row.evidence)
 		}
 		for _, note := range row.notes {
-			notes = append(notes, row.shown+": "+note)
+			notes = append(notes, cleanf("%s: %s", row.shown, note))
 		}
 		if len(row.follow) > 0 {
-			notes = append(notes, fmt.Sprintf("names that lead to %s follow it by themselves and stay as they are: %s", row.shown, someNames(row.follow)))
+			notes = append(notes, cleanf("names that lead to %s follow it by themselves and stay as they are: %s", row.shown, someNames(row.follow)))
 		}
 	}
 	m.app.sayList(m.app.paint("note", 12)+"  ", notes, m.flags.all)
@@ -58,7 +58,7 @@ func (m *migration) sayNotes() {
 		for i, t := range m.left {
 			names[i] = t.Shown
 		}
-		fmt.Fprintf(m.app.stdout, "%s  migrated before, and kept by nobody: %s\n", m.app.paint("note", 12), someNames(slices.Compact(names)))
+		sayf(m.app.stdout, "%s  migrated before, and kept by nobody: %s\n", m.app.paint("note", 12), someNames(slices.Compact(names)))
 	}
 }
 
@@ -81,12 +81,12 @@ func (m *migration) saySkipped() {
 		if a.Kind == ddns.AliasStays {
 			skipped++
 			if skipped <= 5 {
-				fmt.Fprintf(m.app.stdout, "%s  %s: %s\n", m.app.paint("stays", 12), m.shownName(a.Record.Name), a.Why)
+				sayf(m.app.stdout, "%s  %s: %s\n", m.app.paint("stays", 12), m.shownName(a.Record.Name), a.Why)
 			}
 		}
 	}
 	if skipped > 5 {
-		fmt.Fprintf(m.app.stdout, "%s  and %d more CNAMEs that lead to no dynamic DNS host\n", m.app.paint("stays", 12), skipped-5)
+		sayf(m.app.stdout, "%s  and %d more CNAMEs that lead to no dynamic DNS host\n", m.app.paint("stays", 12), skipped-5)
 	}
 }
 
@@ -94,7 +94,7 @@ func (m *migration) saySkipped() {
 func (m *migration) sayFailed() {
 	for _, z := range m.zones {
 		if err := m.failed[z.Name]; err != nil {
-			fmt.Fprintf(m.app.stderr, "%s  %s: %v\n", m.app.paint(string(ddns.StateAfter(err)), 12), z.Name, err)
+			sayf(m.app.stderr, "%s  %s: %v\n", m.app.paint(string(ddns.StateAfter(err)), 12), z.Name, err)
 			sayHint(m.app.stderr, ddns.HintOf(err))
 		}
 	}
@@ -106,25 +106,25 @@ func (m *migration) sayPrice() {
 	movable := slices.DeleteFunc(slices.Clone(m.rows), func(r *migrateRow) bool { return !r.movable() })
 	if len(movable) == 0 {
 		if len(m.left) > 0 {
-			fmt.Fprintf(out, "\nadd them to the configuration:  %s\n", m.applyCommand())
+			sayf(out, "\nadd them to the configuration:\n  %s\n", verbatim(m.applyCommand()))
 		}
 		return
 	}
-	fmt.Fprintf(out, "\nnothing was written. What it costs:\n")
+	sayf(out, "\nnothing was written. What it costs:\n")
 	if m.flags.via == "" {
-		fmt.Fprintf(out, "  replacing: %s. Deleted and made anew in one transaction; a resolver that asks in that\n"+
+		sayf(out, "  replacing: %s. Deleted and made anew in one transaction; a resolver that asks in that\n"+
 			"    moment may remember for up to half an hour that the name is gone\n", counted(m.writes(), "write"))
 		if len(movable) > 1 {
-			fmt.Fprintf(out, "  --via NAME: the others are pointed at NAME. Nothing is deleted, so no gap; one hop stays, inside the account\n")
+			sayf(out, "  --via NAME: the others are pointed at NAME. Nothing is deleted, so no gap; one hop stays, inside the account\n")
 		}
 	} else {
-		fmt.Fprintf(out, "  %s becomes the address, and %s pointed at it: no gap, one hop inside the account\n", m.shownName(m.flags.via), counted(len(movable), "name"))
+		sayf(out, "  %s becomes the address, and %s pointed at it: no gap, one hop inside the account\n", m.shownName(m.flags.via), counted(len(movable), "name"))
 	}
 	if name, why := ddns.FirstToTry(m.aliases, m.mayBeFirst); name != "" && m.flags.via == "" {
-		fmt.Fprintf(out, "begin with one (%s):\n  %s\n", why, m.command("--apply", m.shownName(name)))
+		sayf(out, "begin with one (%s):\n  %s\n", why, verbatim(m.command("--apply", m.shownName(name))))
 	}
-	fmt.Fprintf(out, "all of them:\n  %s\n", m.applyCommand())
-	fmt.Fprintf(out, "the way back, at any time (the file is written before anything else):\n  %s\n", m.command("--rollback", filepath.Join(m.rollbackDirs()[0], "rollback-TIME.json")))
+	sayf(out, "all of them:\n  %s\n", verbatim(m.applyCommand()))
+	sayf(out, "the way back, at any time (the file is written before anything else):\n  %s\n", verbatim(m.command("--rollback", filepath.Join(m.rollbackDirs()[0], "rollback-TIME.json"))))
 }
 
 // mayBeFirst reports whether a name is one to begin with: mail waits.
@@ -138,7 +138,7 @@ func (m *migration) command(words ...string) string {
 	if m.app.configFile != "" {
 		line = append(line, "--config", m.app.configFile)
 	}
-	return strings.Join(append(line, words...), " ")
+	return ddns.CommandLine(append(line, words...)...)
 }
 
 // applyCommand is this run with --apply.
@@ -166,25 +166,25 @@ func (m *migration) sayDone() {
 	seen, asked := m.proved()
 	switch {
 	case len(m.results) > 0 && asked > 0:
-		fmt.Fprintf(out, "\n%s written, %d of %d seen to answer so\n", counted(m.done(), "name"), seen, asked)
+		sayf(out, "\n%s written, %d of %d seen to answer so\n", counted(m.done(), "name"), seen, asked)
 	case len(m.results) > 0:
-		fmt.Fprintf(out, "\n%s written\n", counted(m.done(), "name"))
+		sayf(out, "\n%s written\n", counted(m.done(), "name"))
 	}
 	for _, p := range m.round.Proofs {
 		if p.Outcome == ddns.ProofContradicted {
-			fmt.Fprintf(m.app.stderr, "%s  %s: %s\n", m.app.paint("contradicted", 12), p.Target.Shown, p.Why)
+			sayf(m.app.stderr, "%s  %s: %s\n", m.app.paint("contradicted", 12), p.Target.Shown, p.Why)
 			sayHint(m.app.stderr, p.Hint)
 		}
 	}
 	if m.file != "" && m.touched() {
-		fmt.Fprintf(out, "the old records: %s\nthe way back:    %s\n", m.file, m.command("--rollback", m.file))
+		sayf(out, "the old records: %s\nthe way back:    %s\n", verbatim(m.file), verbatim(m.command("--rollback", m.file)))
 	}
 	if hosts := m.oldHosts(); len(hosts) > 0 {
-		fmt.Fprintf(out, "leave %s and its updater as they are for a week: resolvers may still hold the CNAME. Then switch the updater off\n", strings.Join(hosts, ", "))
+		sayf(out, "leave %s and its updater as they are for a week: resolvers may still hold the CNAME. Then switch the updater off\n", strings.Join(hosts, ", "))
 	}
 	m.sayKeeping()
 	if m.ended != nil {
-		fmt.Fprintf(m.app.stderr, "%s  not everything was tried: %v\n              go on with: %s\n", m.app.paint("unreachable", 12), m.ended, m.applyCommand())
+		sayf(m.app.stderr, "%s  not everything was tried: %v\n              go on with: %s\n", m.app.paint("unreachable", 12), m.ended, verbatim(m.applyCommand()))
 	}
 }
 
@@ -246,25 +246,26 @@ func (m *migration) sayKeeping() {
 	k, out := m.keep, m.app.stdout
 	switch {
 	case k.idle && m.flags.noConfig && len(m.writtenNames()) > 0:
-		fmt.Fprintf(out, "the configuration was left alone: the names are right now, and nobody follows the home's address until they are kept\n")
+		sayf(out, "the configuration was left alone: the names are right now, and nobody follows the home's address until they are kept\n")
 		return
 	case k.idle:
 		return
 	case k.added:
-		fmt.Fprintf(out, "added to %s: %s (what it was: %s)\n", m.path, counted(len(k.names), "name"), k.backup)
+		sayf(out, "added to %s: %s (what it was: %s)\n", m.path, counted(len(k.names), "name"), k.backup)
 	case k.file != nil:
-		fmt.Fprintf(m.app.stderr, "%s  nobody keeps the names yet: %v\n              add to records:\n%s", m.app.paint("note", 12), k.file, entriesText(k.names))
+		sayf(m.app.stderr, "%s  nobody keeps the names yet: %v\n              add to records:\n", m.app.paint("note", 12), k.file)
+		sayLines(m.app.stderr, entriesText(k.names))
 		return
 	}
 	switch {
 	case k.waited:
-		fmt.Fprintf(out, "the running daemon keeps them\n")
+		sayf(out, "the running daemon keeps them\n")
 	case k.daemon != nil && k.daemon != errNoDaemon: //nolint:errorlint // it is never wrapped
-		fmt.Fprintf(m.app.stderr, "%s  %v\n", m.app.paint("note", 12), k.daemon)
+		sayf(m.app.stderr, "%s  %v\n", m.app.paint("note", 12), k.daemon)
 		if errors.Is(k.daemon, errOtherConfig) {
-			fmt.Fprintf(out, "so nobody follows the home's address for them yet; start one that does:\n  %s\n", m.runCommand())
+			sayf(out, "so nobody follows the home's address for them yet; start one that does:\n  %s\n", verbatim(m.runCommand()))
 		}
 	default:
-		fmt.Fprintf(out, "no daemon runs here, so nobody follows the home's address yet; start it:\n  %s\n", m.runCommand())
+		sayf(out, "no daemon runs here, so nobody follows the home's address yet; start it:\n  %s\n", verbatim(m.runCommand()))
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/cfddns/cfddns/ddns"
 )
@@ -12,31 +11,33 @@ import (
 const linesMost = 40
 
 // sayList prints one line for each of a list, and counts what it leaves out.
-func (a *app) sayList(before string, lines []string, all bool) {
+func (a *app) sayList(before clean, lines []clean, all bool) {
 	for i, line := range lines {
 		if i == linesMost && !all {
-			fmt.Fprintf(a.stdout, "%sand %d more; --all shows them\n", before, len(lines)-i)
+			sayf(a.stdout, "%sand %d more; --all shows them\n", before, len(lines)-i)
 			return
 		}
-		fmt.Fprintf(a.stdout, "%s%s\n", before, line)
+		sayf(a.stdout, "%s%s\n", before, line)
 	}
 }
 
 // A tableLine is one line of the table: a name, or the first of several of
 // which all else is the same.
 type tableLine struct {
-	word, name, rest string
-	more             int
+	word, name         string
+	from, is, to, kept string
+	more               int
 }
 
 // lines are those of the table: one for each name, or, where these are many,
 // one for all that have the same said of them.
 func (m *migration) lines() (lines []tableLine) {
-	at := map[string]int{}
+	at := map[tableLine]int{}
 	together := len(m.rows) > linesMost && !m.flags.all
 	for _, row := range m.rows {
-		l := tableLine{word: m.word(row), name: row.shown, rest: strings.Join([]string{dash(row.alias.Host), dash(string(row.state)), m.toText(row), keptText(row)}, "\t")}
-		key := l.word + "\t" + l.rest
+		l := tableLine{word: m.word(row), from: dash(row.alias.Host), is: dash(string(row.state)), to: m.toText(row), kept: keptText(row)}
+		key := l
+		l.name = row.shown
 		if i, known := at[key]; known && together {
 			lines[i].more++
 			continue
@@ -62,25 +63,20 @@ func (m *migration) sayTable() {
 		return
 	}
 	lines := m.lines()
-	var text strings.Builder
-	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "result\tname\tfrom\tthat is\tto\tkept as set")
+	t := table{head: []string{"result", "name", "from", "that is", "to", "kept as set"}}
 	for _, l := range lines {
 		if l.more > 0 {
 			l.name = fmt.Sprintf("%s and %d more", l.name, l.more)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", l.word, l.name, l.rest)
+		t.add(m.app.paint(l.word, 0), l.name, l.from, l.is, l.to, l.kept)
 	}
-	_ = t.Flush() // into memory
-	head, body, _ := strings.Cut(text.String(), "\n")
-	rows := strings.SplitAfter(body, "\n")[:len(lines)]
-	for i, l := range lines {
-		rows[i] = m.app.paint(l.word, 0) + strings.TrimSuffix(strings.TrimPrefix(rows[i], l.word), "\n")
+	head, rows := t.lines(widthOf(m.app.stdout))
+	if head != "" {
+		sayf(m.app.stdout, "%s\n", head)
 	}
-	fmt.Fprintln(m.app.stdout, head)
 	m.app.sayList("", rows, m.flags.all)
 	if len(lines) < len(m.rows) {
-		fmt.Fprintf(m.app.stdout, "%s in all; --all shows each\n", counted(len(m.rows), "name"))
+		sayf(m.app.stdout, "%s in all; --all shows each\n", counted(len(m.rows), "name"))
 	}
 }
 

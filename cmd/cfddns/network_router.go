@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -57,16 +56,16 @@ func checkVisitors(round ddns.Round) finding {
 
 // sayWAN prints what the router says, under the table of the sources.
 func (a *app) sayWAN(w ddns.WAN) {
-	fmt.Fprintf(a.stdout, "\nrouter: %s  %s\n", cmp.Or(string(w.NAT), "unknown"), w.Why)
+	sayf(a.stdout, "\nrouter: %s  %s\n", cmp.Or(string(w.NAT), "unknown"), w.Why)
 	sayHint(a.stdout, w.Hint)
 }
 
 // sayBefore tells what speaks against a change, before it is written.
 func (a *app) sayBefore(words []string) {
 	if a.watched {
-		fmt.Fprint(a.stderr, "\r\x1b[K") // over the line that progress draws
+		sayf(a.stderr, clearLine) // over the line that progress draws
 	}
 	for _, w := range words {
-		fmt.Fprintf(a.stderr, "%s  %s\n", a.paint("note", 12), w)
+		sayf(a.stderr, "%s  %s\n", a.paint("note", 12), w)
 	}
 }

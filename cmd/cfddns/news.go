@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -91,8 +90,8 @@ func (a *app) onceNews(ctx context.Context) error {
 		trouble = cmp.Or(trouble, failure.Error())
 	}
 	show := func() {
-		_, _ = a.stdout.Write(out.Bytes()) // the exit code shows that it could not
-		_, _ = a.stderr.Write(errs.Bytes())
+		sayf(a.stdout, "%s", clean(out.String()))
+		sayf(a.stderr, "%s", clean(errs.String()))
 	}
 	j := newsJournal(cmp.Or(done.state, a.getenv("CFDDNS_STATE"))) // a broken configuration names none
 	if j == nil || ctx.Err() != nil {
@@ -104,14 +103,14 @@ func (a *app) onceNews(ctx context.Context) error {
 	if next != last {
 		if err := j.KeepTold(next); err != nil {
 			begun = true
-			fmt.Fprintf(&errs, "cfddns: %v\n", err)
+			sayf(&errs, "cfddns: %v\n", err)
 		}
 	}
 	if begun || changed(done.round) {
 		show()
 	}
 	if over {
-		fmt.Fprintf(a.stdout, "%s  everything, after %s in which it was not\n", a.paint("right", 12), now.Sub(last.Wrong).Round(time.Minute))
+		sayf(a.stdout, "%s  everything, after %s in which it was not\n", a.paint("right", 12), now.Sub(last.Wrong).Round(time.Minute))
 	}
 	if !begun {
 		return exit(code, nil)

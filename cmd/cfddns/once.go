@@ -28,7 +28,7 @@ nameservers · 2 arguments or configuration · 1 unexpected`,
 		Example: `  cfddns once
   cfddns once --dry-run                          print the plan, write nothing
   cfddns once --dry-run --assume 198.51.100.7    rehearse a change of address
-  */10 * * * * cfddns once --news                from cron, with state: in the configuration`,
+  */10 * * * * cfddns once --news                from cron; it needs state:`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
@@ -43,7 +43,7 @@ nameservers · 2 arguments or configuration · 1 unexpected`,
 	}
 	cmd.Flags().BoolVarP(&flags.dry, "dry-run", "n", false, "print the plan and write nothing")
 	cmd.Flags().StringVar(&flags.assume, "assume", "", "plan as if `ADDRESS` had been agreed on (with --dry-run)")
-	cmd.Flags().BoolVar(&flags.news, "news", false, "print what was changed, and trouble when it begins and ends; for cron")
+	cmd.Flags().BoolVar(&flags.news, "news", false, "for cron: print changes, and new or ended trouble")
 	return cmd
 }
 
@@ -107,7 +107,7 @@ func (a *app) onceOnly(ctx context.Context, flags onceFlags) (done doneOnce, err
 // round has a condition that does. It reports whether there is such a reason.
 func (a *app) sayUnkept(r ddns.Round, why error) bool {
 	if why != nil && (!saysUnkept(r) || a.json()) {
-		fmt.Fprintf(a.stderr, "cfddns: %v\n", why)
+		sayf(a.stderr, "cfddns: %v\n", why)
 	}
 	return why != nil
 }
@@ -142,6 +142,6 @@ const warningPrefix = "cfddns: warning: "
 // warn says what is odd and hinders nothing.
 func (a *app) warn(warnings []string) {
 	for _, w := range warnings {
-		fmt.Fprintf(a.stderr, "%s%s\n", warningPrefix, w)
+		sayf(a.stderr, "%s%s\n", warningPrefix, w)
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -28,7 +27,8 @@ func (a *app) pokeCommand() *cobra.Command {
 and routers. SIGUSR1 does the same. It does not wait for the round, unless
 --wait is given; then it prints how the round ended, and ends as "cfddns once"
 would: 0 all right · 3 no address to publish, or held · 4 refused · 5 some
-right, some not · 6 Cloudflare not reached · 7 contradicted by the nameservers.
+right, some not · 6 Cloudflare not reached · 7 contradicted by the
+nameservers.
 
 With --quiet it prints nothing and always ends with 0, also where no daemon
 runs, so that no hook fails because of it.`,
@@ -71,7 +71,7 @@ func (a *app) poke(ctx context.Context) error {
 		return a.printJSON(done)
 	}
 	if a.terminal {
-		fmt.Fprintln(a.stdout, "a round starts now; cfddns status shows how it ended")
+		sayf(a.stdout, "a round starts now; cfddns status shows how it ended\n")
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func (a *app) pokeAndWait(ctx context.Context) error {
 	case a.json():
 		err = a.printJSON(done.Round)
 	default:
-		fmt.Fprintln(a.stdout, done.Line)
+		sayf(a.stdout, "%s\n", done.Line)
 	}
 	if err != nil {
 		return exit(ddns.ExitUnexpected, err)

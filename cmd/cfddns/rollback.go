@@ -171,12 +171,12 @@ const backMost = 66
 // sayBack prints the way back for a person.
 func (a *app) sayBack(report backReport, outcomes []ddns.Outcome, all bool) {
 	stands := 0
-	var back []string
+	var back []clean
 	var wrong []ddns.Outcome
 	for i, o := range outcomes {
 		switch o.State {
 		case ddns.Changed:
-			back = append(back, fmt.Sprintf("%s %s %s\n              %s", o.Target.Shown, report.Names[i].Type, report.Names[i].To, o.Why))
+			back = append(back, cleanf("%s %s %s\n              %s", o.Target.Shown, report.Names[i].Type, report.Names[i].To, o.Why))
 		case ddns.Right:
 			stands++
 		default:
@@ -185,12 +185,12 @@ func (a *app) sayBack(report backReport, outcomes []ddns.Outcome, all bool) {
 	}
 	a.sayList(a.paint("changed", 12)+"  ", back, all)
 	a.sayWrong(wrong)
-	fmt.Fprintf(a.stdout, "%d put back, %d stood there already, %d left as they are\n", len(back), stands, len(wrong))
+	sayf(a.stdout, "%d put back, %d stood there already, %d left as they are\n", len(back), stands, len(wrong))
 	if len(report.Removed) > 0 {
 		shown := make([]string, len(report.Removed))
 		for i, name := range report.Removed {
 			shown[i] = configs.Shown(name)
 		}
-		fmt.Fprintf(a.stdout, "no longer kept: %s (the configuration before: %s)\n", someNames(shown), report.Backup)
+		sayf(a.stdout, "no longer kept: %s (the configuration before: %s)\n", someNames(shown), report.Backup)
 	}
 }

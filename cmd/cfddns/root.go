@@ -35,29 +35,13 @@ type app struct {
 
 // newApp is the app of this process.
 func newApp() *app {
-	terminal, dumb := term.IsTerminal(int(os.Stdout.Fd())), os.Getenv("TERM") == "dumb"
+	terminal, kind, width := term.IsTerminal(int(os.Stdout.Fd())), os.Getenv("TERM"), os.Getenv("COLUMNS")
+	dumb := kind == "" || kind == "dumb"    // nothing says that it knows colours
 	_, noColour := os.LookupEnv("NO_COLOR") // https://no-color.org
-	return &app{stdout: &output{to: os.Stdout}, stderr: os.Stderr, env: os.Environ(), clock: time.Now,
+	return &app{stdout: &output{to: os.Stdout, width: columns(int(os.Stdout.Fd()), width)},
+		stderr: &output{to: os.Stderr, width: columns(int(os.Stderr.Fd()), width)}, env: os.Environ(), clock: time.Now,
 		terminal: terminal, colour: terminal && !noColour && !dumb,
 		watched: !dumb && term.IsTerminal(int(os.Stderr.Fd()))}
-}
-
-// output remembers the first error of writing, so that a full disk or a closed
-// pipe shows in the exit code whatever was printed.
-type output struct {
-	to    io.Writer
-	begun bool // something was printed
-	err   error
-}
-
-// Write implements io.Writer.
-func (o *output) Write(p []byte) (int, error) {
-	n, err := o.to.Write(p)
-	o.begun = true
-	if o.err == nil {
-		o.err = err
-	}
-	return n, err
 }
 
 // root is the command line.
@@ -78,7 +62,7 @@ See it happen, with nothing needed:  cfddns demo`,
   cfddns check                      is everything there that is needed?
   cfddns once --dry-run             what would be changed?
   cfddns run                        the daemon
-  cfddns migrate                    which names hop over a DDNS host, and what they would become
+  cfddns migrate                    which names hop, and what would they become?
   cfddns doctor www.example.com     who is to blame when it does not work?`,
 		Version:           versionLine(),
 		SilenceErrors:     true,
@@ -90,19 +74,30 @@ See it happen, with nothing needed:  cfddns demo`,
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.configFile, "config", "", "configuration `FILE` (default $CFDDNS_CONFIG, ~/.config/cfddns/cfddns.yaml, /etc/cfddns/cfddns.yaml)")
-	flags.StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default: log.level of the configuration)")
+	flags.StringVar(&a.configFile, "config", "", "configuration `FILE`; without it $CFDDNS_CONFIG, then\n~/.config/cfddns/cfddns.yaml, /etc/cfddns/cfddns.yaml")
+	flags.StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default: log.level)")
 	flags.StringVar(&a.output, "output", "text", "text, or json for scripts")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml", "json", "toml")
 	root.AddCommand(a.runCommand(), a.onceCommand(), a.ipCommand(), a.checkCommand(), a.migrateCommand(), a.statusCommand(), a.pokeCommand(),
 		a.healthcheckCommand(), a.wafCommand(), a.underAttackCommand(), a.doctorCommand(), a.demoCommand(), a.sandboxCommand(), a.versionCommand())
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) { a.sayHelp(cmd, func() { help(cmd, args) }) })
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		completion.Example = "  source <(cfddns completion bash)"
 	}
 	return root
+}
+
+// sayHelp prints what cobra says of a command, in lines that fit.
+func (a *app) sayHelp(cmd *cobra.Command, help func()) {
+	var text strings.Builder
+	cmd.SetOut(&text)
+	help()
+	cmd.SetOut(a.stdout)
+	sayf(a.stdout, "%s", clean(text.String()))
 }
 
 // checkFlags refuses values of the shared flags that mean nothing.
@@ -123,7 +118,7 @@ func (a *app) load() (configs.Config, error) {
 	path := configs.Find(a.configFile, a.env)
 	cfg, warnings, err := configs.Load(path, a.env)
 	for _, w := range warnings {
-		fmt.Fprintf(a.stderr, "%s%s\n", warningPrefix, w)
+		sayf(a.stderr, "%s%s\n", warningPrefix, w)
 	}
 	if err != nil {
 		return cfg, exit(ddns.ExitUsage, err)

@@ -42,30 +42,30 @@ The control address changes the world (JSON over HTTP; GET / explains it):
   POST /wan {"ipv4":"45.67.90.77"}       the provider changes the address
   POST /duckdns {"up":false}             Duck DNS goes dark
   POST /security {"under_attack":true}   Under Attack mode
-  POST /history {"minutes":[…]}          what the analytics remember of last night
+  POST /history {"minutes":[…]}          what the analytics remember
   POST /status {"incidents":[…]}         what Cloudflare's status service tells
   POST /faults {"on":"list","do":"500","times":3}
   DELETE /faults                         all is well again
   GET /world                             records, calls made, addresses`,
 		Example: `  cfddns sandbox --zone example.com --write-config sandbox.yaml
   cfddns once --config sandbox.yaml
-  cfddns sandbox --api-tls 127.0.0.1:443 --ca ca.pem    for clients that are pointed here by a hosts file`,
+  cfddns sandbox --api-tls 127.0.0.1:443 --ca ca.pem   for /etc/hosts`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.sandbox(cmd.Context(), f) },
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.zones, "zone", nil, "`NAME` of a Free zone; may be repeated (default example.com)")
+	flags.StringArrayVar(&f.zones, "zone", nil, "`NAME` of a Free zone (default example.com)")
 	flags.StringVar(&f.config.API, "api", "", "`ADDR` of the API over plain HTTP")
-	flags.StringVar(&f.config.APITLS, "api-tls", "", "`ADDR` of the API over TLS, with a certificate for api.cloudflare.com")
+	flags.StringVar(&f.config.APITLS, "api-tls", "", "`ADDR` of the API over TLS, as api.cloudflare.com")
 	flags.StringVar(&f.config.DNS, "dns", "", "`ADDR` of the nameservers, UDP and TCP")
 	flags.StringVar(&f.config.Edge, "edge", "", "`ADDR` of the edge, HTTP and TLS on one port")
 	flags.StringVar(&f.config.Control, "control", "", "`ADDR` of the control")
 	flags.StringVar(&f.config.Token, "token", "", "the `TOKEN` that the API accepts (default: made)")
 	flags.StringVar(&f.seed, "seed", "", "YAML `FILE` of zones and records to start with")
 	flags.StringVar(&f.ca, "ca", "", "write the authority that signed everything to `FILE`")
-	flags.StringVar(&f.writeConfig, "write-config", "", "write a cfddns configuration that uses this sandbox to `FILE`")
-	flags.StringVar(&f.ipv4, "wan-ipv4", "", "the home's `ADDRESS` at the start (default 45.67.89.10)")
-	flags.StringVar(&f.ipv6, "wan-ipv6", "", "the home's IPv6 `ADDRESS` at the start (default none)")
+	flags.StringVar(&f.writeConfig, "write-config", "", "write a configuration that uses this sandbox to `FILE`")
+	flags.StringVar(&f.ipv4, "wan-ipv4", "", "the home's first `ADDRESS` (default 45.67.89.10)")
+	flags.StringVar(&f.ipv6, "wan-ipv6", "", "the home's first IPv6 `ADDRESS` (default none)")
 	for _, name := range []string{"seed", "ca", "write-config"} {
 		_ = cmd.MarkFlagFilename(name)
 	}

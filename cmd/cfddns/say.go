@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"text/tabwriter"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
@@ -28,15 +27,16 @@ var colours = map[string]string{
 }
 
 // paint colours a word on a terminal, padded to a width.
-func (a *app) paint(word string, width int) string {
-	padded := fmt.Sprintf("%-*s", width, word)
+func (a *app) paint(word string, width int) clean {
+	shown := padded(visible(word, ""), width)
 	if c := colours[word]; a.colour && c != "" {
-		return c + padded + "\x1b[0m"
+		return clean(c + shown + "\x1b[0m")
 	}
-	return padded
+	return clean(shown)
 }
 
-// printJSON prints one document.
+// printJSON prints one document. What encoding/json does not escape, and a
+// terminal would obey, the output does.
 func (a *app) printJSON(doc any) error {
 	e := json.NewEncoder(a.stdout)
 	e.SetIndent("", "  ")
@@ -74,7 +74,7 @@ func (a *app) sayRound(r ddns.Round) {
 	for _, c := range r.Conditions {
 		loud := a.terminal || c.Severity == ddns.Alarm || c.Severity == ddns.Warning && (said || r.Dry || len(wrong) > 0)
 		if loud && !fromOutcome(r, c) {
-			fmt.Fprintf(a.stderr, "%s  %s\n", a.paint("note", 12), joinNonEmpty(": ", c.Name, c.Title))
+			sayf(a.stderr, "%s  %s\n", a.paint("note", 12), joinNonEmpty(": ", c.Name, c.Title))
 			sayHint(a.stderr, c.Hint)
 		}
 	}
@@ -84,10 +84,10 @@ func (a *app) sayRound(r ddns.Round) {
 func (a *app) sayRehearsal(r ddns.Round) {
 	changes, calls, behind := ddns.Rehearsal(r)
 	if changes > 0 {
-		fmt.Fprintf(a.stdout, "%s  %s in %s to Cloudflare\n", a.paint("note", 12), counted(changes, "change"), counted(calls, "call"))
+		sayf(a.stdout, "%s  %s in %s to Cloudflare\n", a.paint("note", 12), counted(changes, "change"), counted(calls, "call"))
 	}
 	if len(behind) > 0 {
-		fmt.Fprintf(a.stdout, "%s  still holding the old address, and not kept: %s\n", a.paint("note", 12), strings.Join(behind, ", "))
+		sayf(a.stdout, "%s  still holding the old address, and not kept: %s\n", a.paint("note", 12), strings.Join(behind, ", "))
 	}
 }
 
@@ -108,7 +108,7 @@ func (a *app) sayWrong(wrong []ddns.Outcome) {
 		if more := len(names) - listed; more > 0 {
 			names = append(names[:listed], fmt.Sprintf("and %d more", more))
 		}
-		fmt.Fprintf(a.stderr, "%s  %s: %s\n", a.paint(string(first.State), 12), strings.Join(names, ", "), first.Why)
+		sayf(a.stderr, "%s  %s: %s\n", a.paint(string(first.State), 12), strings.Join(names, ", "), first.Why)
 		sayHint(a.stderr, first.Hint)
 	}
 }
@@ -154,14 +154,14 @@ func (a *app) sayGood(o ddns.Outcome, dry bool, made []ddns.Receipt, proofs []dd
 		if c.Drill {
 			continue
 		}
-		fmt.Fprintf(a.stdout, "%s  %s %s  %s%s\n              %s\n", a.paint(word, 12), o.Target.Shown, o.Target.Type, changeText(c), proof, c.Why)
+		sayf(a.stdout, "%s  %s %s  %s%s\n              %s\n", a.paint(word, 12), o.Target.Shown, o.Target.Type, changeText(c), proof, c.Why)
 		if c.Before != nil && c.Op != ddns.Update {
-			fmt.Fprintf(a.stdout, "              the record that stood there: %s\n", wholeText(*c.Before))
+			sayf(a.stdout, "              the record that stood there: %s\n", wholeText(*c.Before))
 		}
 		proof = ""
 	}
 	if proof != "" || o.State == ddns.Right {
-		fmt.Fprintf(a.stdout, "%s  %s %s  %s%s\n", a.paint(word, 12), o.Target.Shown, o.Target.Type, o.Address, proof)
+		sayf(a.stdout, "%s  %s %s  %s%s\n", a.paint(word, 12), o.Target.Shown, o.Target.Type, o.Address, proof)
 	}
 }
 
@@ -229,7 +229,7 @@ func proofText(proofs []ddns.Proof) string {
 
 func sayHint(w io.Writer, hint string) {
 	if hint != "" {
-		fmt.Fprintf(w, "              %s\n", hint)
+		sayf(w, "              %s\n", hint)
 	}
 }
 
@@ -237,26 +237,25 @@ func sayHint(w io.Writer, hint string) {
 func (a *app) sayVerdicts(verdicts []ddns.Verdict) {
 	for i, v := range verdicts {
 		if i > 0 {
-			fmt.Fprintln(a.stdout)
+			sayf(a.stdout, "\n")
 		}
 		if allSaidTheSame(v.Observations) {
-			fmt.Fprintf(a.stdout, "%s: %s  %s\n", v.Family, a.paint(v.State.String(), 0), v.Why)
+			sayf(a.stdout, "%s: %s  %s\n", v.Family, a.paint(v.State.String(), 0), v.Why)
 			continue
 		}
-		t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(t, "%s\toperator\tkind\tanswer\ttook\n", v.Family)
+		t := table{head: []string{v.Family.String(), "operator", "kind", "answer", "took"}}
 		for _, o := range v.Observations {
 			answer := o.Address.String()
 			if o.Err != nil {
-				answer = "– " + o.Err.Error()
+				answer = "– " + oneLine(o.Err)
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d ms\n", o.Source, o.Operator, o.Class, answer, o.Took.Milliseconds())
+			t.add(o.Source, o.Operator, o.Class, answer, fmt.Sprintf("%d ms", o.Took.Milliseconds()))
 		}
-		_ = t.Flush()
+		sayTable(a.stdout, t)
 		if v.State == ddns.Agreed {
-			fmt.Fprintf(a.stdout, "%s  %s\n", a.paint(v.State.String(), 0), v.Address)
+			sayf(a.stdout, "%s  %s\n", a.paint(v.State.String(), 0), v.Address)
 		} else {
-			fmt.Fprintf(a.stdout, "%s  %s\n", a.paint(v.State.String(), 0), v.Why)
+			sayf(a.stdout, "%s  %s\n", a.paint(v.State.String(), 0), v.Why)
 		}
 	}
 }
@@ -289,6 +288,9 @@ func (a *app) progressOf(what string, total int) (count func(done int), stop fun
 	return func(n int) { done.Store(int64(n)) }, stop
 }
 
+// clearLine takes away what was drawn in this line.
+const clearLine = "\r\x1b[K"
+
 // progressing draws what a command says that it is doing.
 func (a *app) progressing(what func() string) (stop func()) {
 	if !a.watched {
@@ -304,12 +306,12 @@ func (a *app) progressing(what func() string) (stop func()) {
 			case <-second.C:
 			case <-over:
 				if waited > 2 {
-					fmt.Fprint(a.stderr, "\r\x1b[K")
+					sayf(a.stderr, clearLine)
 				}
 				return
 			}
 			if waited >= 2 {
-				fmt.Fprintf(a.stderr, "\r\x1b[Kcfddns: %s, for %d s …", what(), waited)
+				sayf(a.stderr, "\r\x1b[Kcfddns: %s, for %d s …", what(), waited)
 			}
 		}
 	})

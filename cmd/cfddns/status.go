@@ -30,9 +30,9 @@ func (a *app) status(ctx context.Context) error {
 	if a.json() {
 		return a.printJSON(s)
 	}
-	fmt.Fprintln(a.stdout, s.Line)
+	sayf(a.stdout, "%s\n", s.Line)
 	if s.Refused != "" {
-		fmt.Fprintf(a.stdout, "%s  %s: %s\n", a.paint(string(ddns.Alarm), 12), reloadRefused, s.Refused)
+		sayf(a.stdout, "%s  %s: %s\n", a.paint(string(ddns.Alarm), 12), reloadRefused, s.Refused)
 		sayHint(a.stdout, "mend the file, and reload: kill -HUP, or systemctl reload cfddns; a restart would end with it")
 	}
 	if s.Round != nil {
@@ -42,20 +42,20 @@ func (a *app) status(ctx context.Context) error {
 	if !s.Running {
 		next = "next round " + relative(s.Next, a.clock())
 	}
-	fmt.Fprintf(a.stdout, "%s since %s, %s\n", counted(s.Rounds, "round"), s.Started.Local().Format("2006-01-02 15:04"), next)
+	sayf(a.stdout, "%s since %s, %s\n", counted(s.Rounds, "round"), s.Started.Local().Format("2006-01-02 15:04"), next)
 	return nil
 }
 
 // sayReport prints the targets and conditions of a round that another process made.
 func (a *app) sayReport(r ddns.Report) {
 	for _, t := range r.Targets {
-		fmt.Fprintf(a.stdout, "%s  %s %s: %s\n", a.paint(string(t.State), 12), t.Name, t.Type, t.Why)
+		sayf(a.stdout, "%s  %s %s: %s\n", a.paint(string(t.State), 12), t.Name, t.Type, t.Why)
 	}
 	for _, w := range r.WaysIn {
-		fmt.Fprintf(a.stdout, "%s  way in %s\n", a.paint(string(w.State), 12), joinNonEmpty(": ", w.Name, w.Why))
+		sayf(a.stdout, "%s  way in %s\n", a.paint(string(w.State), 12), joinNonEmpty(": ", w.Name, w.Why))
 	}
 	for _, c := range r.Conditions {
-		fmt.Fprintf(a.stdout, "%s  %s (since %s)\n", a.paint(string(c.Severity), 12), joinNonEmpty(": ", c.Name, c.Title), c.Since.Local().Format("2006-01-02 15:04"))
+		sayf(a.stdout, "%s  %s (since %s)\n", a.paint(string(c.Severity), 12), joinNonEmpty(": ", c.Name, c.Title), c.Since.Local().Format("2006-01-02 15:04"))
 		sayHint(a.stdout, c.Hint)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
@@ -33,7 +32,8 @@ func (s *story) play(ctx context.Context) error {
 
 // actBefore: all is well, over a hop.
 func (s *story) actBefore(ctx context.Context) error {
-	s.say("1. A home at %s. Its names are CNAMEs to a free DDNS host, behind Cloudflare's proxy.", demoBefore)
+	s.say("1. A home at %s. Its names are CNAMEs to a free DDNS host,", demoBefore)
+	s.say("   behind Cloudflare's proxy.")
 	for _, name := range demoNames {
 		s.say("     %s  →  myhome.duckdns.org  →  %s", name, demoBefore)
 	}
@@ -47,7 +47,8 @@ func (s *story) actBefore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.say("   cfddns starts, with its ordinary configuration. It asks five operators and touches nothing yet:")
+	s.say("   cfddns starts, with its ordinary configuration. It asks five operators")
+	s.say("   and touches nothing yet:")
 	s.sayFirst(*status.Round)
 	codes := conditionCodes(*status.Round)
 	s.step("cfddns touches no CNAME unasked", "cname", began, codes, codes == string(ddns.CodeCNAME))
@@ -87,7 +88,7 @@ func (s *story) actMend(ctx context.Context) error {
 	}
 	s.sayVoices(*status.Round)
 	s.sayChanges(*status.Round)
-	s.published("the names became A records at the agreed address", began, status, demoBefore)
+	s.published("the names became A records, as agreed", began, status, demoBefore)
 	s.visit(ctx, "Duck DNS still dark: visitors reach the home", 200, 0)
 	s.world.ClearFaults()
 	return nil
@@ -96,7 +97,8 @@ func (s *story) actMend(ctx context.Context) error {
 // actMove: the provider changes the address.
 func (s *story) actMove(ctx context.Context) error {
 	s.say("")
-	s.say("4. The provider changes the address: %s → %s. Visitors fail until the records follow.", demoBefore, demoAfter)
+	s.say("4. The provider changes the address: %s → %s.", demoBefore, demoAfter)
+	s.say("   Visitors fail until the records follow:")
 	s.world.SetWAN(demoAfter, s.wan6())
 	s.visit(ctx, "the old address is dead: visitors fail", 522, 522)
 	before, err := s.rounds(ctx)
@@ -127,7 +129,7 @@ func (s *story) rounds(ctx context.Context) (int, error) {
 // say prints a line of the story, unless a script listens.
 func (s *story) say(format string, args ...any) {
 	if !s.app.json() {
-		fmt.Fprintf(s.app.stdout, format+"\n", args...)
+		sayf(s.app.stdout, format+"\n", args...)
 	}
 }
 
@@ -258,17 +260,16 @@ func conditionCodes(r ddns.Report) string {
 
 // table prints what happened and how long it took.
 func (s *story) table() {
-	fmt.Fprintln(s.app.stdout)
-	t := tabwriter.NewWriter(s.app.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "what happened\tseen\ttook\t")
+	sayf(s.app.stdout, "\n")
+	t := table{head: []string{"what happened", "seen", "took", ""}}
 	for _, step := range s.steps {
 		verdict := "✓"
 		if !step.OK {
 			verdict = "✗ wanted " + step.Want
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d ms\t%s\n", step.Title, step.Seen, step.TookMS, verdict)
+		t.add(step.Title, step.Seen, fmt.Sprintf("%d ms", step.TookMS), verdict)
 	}
-	_ = t.Flush()
+	sayTable(s.app.stdout, t)
 }
 
 // visitor is somebody out in the world with a browser.

@@ -26,12 +26,13 @@ const scriptName = "home.example.com"
 // actScript: the names are right again, and the script is shut out.
 func (s *story) actScript(ctx context.Context) error {
 	s.say("")
-	s.say("5. A script on another host, %s, calls https://%s/ ten times a second, and never stopped", scriptAddress, scriptName)
-	s.say("   retrying while the names were down. Somebody switches Cloudflare's Under Attack mode on.")
+	s.say("5. A script on another host, %s, calls https://%s/", scriptAddress, scriptName)
+	s.say("   ten times a second, and went on while the names were down. Somebody")
+	s.say("   switches Cloudflare's Under Attack mode on.")
 	s.script = newVisitor(s.world.WorldFrom(scriptAddress))
 	s.calls(ctx, "the script reaches the home", 200)
 	s.world.SetUnderAttack(true)
-	s.calls(ctx, "Under Attack: the script is asked to be a browser", 403)
+	s.calls(ctx, "Under Attack: the script must be a browser", 403)
 	return nil
 }
 
@@ -83,10 +84,10 @@ func (s *story) actDoctor(ctx context.Context) error {
 func (s *story) sayAside(print func(*app)) {
 	var out bytes.Buffer
 	aside := *s.app
-	aside.stdout = &out
+	aside.stdout = &output{to: &out, width: max(0, widthOf(s.app.stdout)-5)}
 	print(&aside)
 	for line := range strings.Lines(out.String()) {
-		s.say("     %s", strings.TrimRight(line, "\n"))
+		s.say("     %s", clean(strings.TrimRight(line, "\n")))
 	}
 }
 
@@ -101,10 +102,11 @@ func codeOf(err error) int {
 // actWayIn: a way in for the script, and for nobody else.
 func (s *story) actWayIn(ctx context.Context) error {
 	s.say("")
-	s.say("7. The owner lets the script in: cfddns waf allow script --host %s --address %s", scriptName, scriptAddress)
+	s.say("7. The owner lets the script in:")
+	s.say("   cfddns waf allow script --host %s --address %s", scriptName, scriptAddress)
 	began := time.Now()
 	out, err := s.command(ctx, "waf", "allow", "script", "--host", scriptName, "--address", scriptAddress.String())
-	s.sayAside(func(a *app) { fmt.Fprint(a.stdout, string(out)) })
+	s.sayAside(func(a *app) { sayf(a.stdout, "%s", clean(out)) })
 	s.step("one rule is written, first, and read back", "done", began, seenOf(err), err == nil)
 	s.calls(ctx, "the script reaches the home again", 200)
 	began = time.Now()

@@ -224,7 +224,7 @@ func (a *app) sayLevels(word string, report levelsReport) {
 		a.sayLevel(r)
 	}
 	for _, n := range report.Notes {
-		fmt.Fprintf(a.stderr, "%s  %s\n", a.paint(note, 12), n)
+		sayf(a.stderr, "%s  %s\n", a.paint(note, 12), n)
 	}
 	off := []string{"under-attack", "off"}
 	for _, r := range report.Zones {
@@ -233,8 +233,8 @@ func (a *app) sayLevels(word string, report levelsReport) {
 		}
 	}
 	if len(off) > 2 {
-		fmt.Fprintf(a.stdout, "\nTo let a script host in all the same:\n  %s\nTo end it:\n  %s\n",
-			a.command("waf", "allow", "NAME", "--host", "HOST", "--address", "ADDRESS"), a.command(off...))
+		sayf(a.stdout, "\nTo let a script host in all the same:\n  %s\nTo end it:\n  %s\n",
+			verbatim(a.command("waf", "allow", "NAME", "--host", "HOST", "--address", "ADDRESS")), verbatim(a.command(off...)))
 	}
 	calm := func(r levelReport) bool { return r.State == ddns.Right && !r.UnderAttack && r.Why == "" }
 	if word == "status" && slices.ContainsFunc(report.Zones, calm) {
@@ -250,16 +250,16 @@ func (a *app) sayLevel(r levelReport) {
 	}
 	switch r.State {
 	case ddns.Right:
-		fmt.Fprintf(a.stdout, "%s  %s: %s (security level %s)\n", a.paint("right", 12), r.Zone, mode, r.Level)
+		sayf(a.stdout, "%s  %s: %s (security level %s)\n", a.paint("right", 12), r.Zone, mode, r.Level)
 	case ddns.Changed:
-		fmt.Fprintf(a.stdout, "%s  %s: %s → %s; %s\n", a.paint("changed", 12), r.Zone, r.Before, r.Level, mode)
+		sayf(a.stdout, "%s  %s: %s → %s; %s\n", a.paint("changed", 12), r.Zone, r.Before, r.Level, mode)
 	default:
-		fmt.Fprintf(a.stderr, "%s  %s: %s\n", a.paint(string(r.State), 12), r.Zone, r.Why)
+		sayf(a.stderr, "%s  %s: %s\n", a.paint(string(r.State), 12), r.Zone, r.Why)
 		sayHint(a.stderr, r.Hint)
 		return
 	}
 	if r.Why != "" {
-		fmt.Fprintf(a.stdout, "%s  %s: %s\n", a.paint(note, 12), r.Zone, r.Why)
+		sayf(a.stdout, "%s  %s: %s\n", a.paint(note, 12), r.Zone, r.Why)
 		sayHint(a.stdout, r.Hint)
 	}
 }

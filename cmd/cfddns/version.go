@@ -47,7 +47,7 @@ func (a *app) versionCommand() *cobra.Command {
 				return json.NewEncoder(a.stdout).Encode(map[string]string{"version": version(), "date": releasedOn,
 					"go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
 			}
-			fmt.Fprintln(a.stdout, "cfddns", versionLine())
+			sayf(a.stdout, "cfddns %s\n", versionLine())
 			return nil
 		},
 	}

@@ -72,11 +72,10 @@ func exitOfStates(states ...ddns.TargetState) int {
 
 // command is a line that does something with the configuration in use.
 func (a *app) command(words ...string) string {
-	line := "cfddns " + strings.Join(words, " ")
 	if a.configFile != "" {
-		line += " --config " + a.configFile
+		words = append(slices.Clip(words), "--config", a.configFile)
 	}
-	return line
+	return ddns.CommandLine(append([]string{"cfddns"}, words...)...)
 }
 
 // zonesFor finds the zones that a command is about: those that are named, else

@@ -52,14 +52,14 @@ not agreed on · 2 arguments or configuration`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.wafAllow(cmd.Context(), args[0], f) },
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&f.hosts, "host", nil, "`HOST` that the script calls; again for more")
-	flags.StringSliceVar(&f.addresses, "address", nil, "`ADDRESS` or prefix that it comes from; again for more")
-	flags.BoolVar(&f.self, "self", false, "it comes from this home: ask for the address")
-	flags.StringVar(&f.header, "header", "", "match a secret header; =`NAME` for another one than "+defaultHeader)
+	flags.StringSliceVar(&f.hosts, "host", nil, "`HOST` that it calls; may be repeated")
+	flags.StringSliceVar(&f.addresses, "address", nil, "its `ADDRESS` or prefix; may be repeated")
+	flags.BoolVar(&f.self, "self", false, "it comes from this home")
+	flags.StringVar(&f.header, "header", "", "match a secret header; =`NAME` for\nanother one than "+defaultHeader)
 	flags.Lookup("header").NoOptDefVal = defaultHeader
-	flags.StringVar(&f.until, "until", "", "a day (2026-12-31) or moment (2026-12-31T18:00:00Z) at which it ends")
-	flags.StringVar(&f.zone, "zone", "", "`ZONE` of the hosts, if several could be meant")
-	flags.BoolVarP(&f.dry, "dry-run", "n", false, "have Cloudflare check it, and change nothing")
+	flags.StringVar(&f.until, "until", "", "when it ends: a day (2026-12-31),\nor a moment (2026-12-31T18:00:00Z)")
+	flags.StringVar(&f.zone, "zone", "", "`ZONE` of the hosts, if it is unclear")
+	flags.BoolVarP(&f.dry, "dry-run", "n", false, "have it checked, and change nothing")
 	flags.BoolVar(&f.custom, "include-custom", false, "also past your own custom rules")
 	return cmd
 }
@@ -265,20 +265,21 @@ func (a *app) sayTest(r wayInReport, w ddns.WayIn, f allowFlags) {
 		return
 	}
 	if r.Secret != "" {
-		fmt.Fprintf(a.stdout, "\nThe secret is shown this once:\n  %s: %s\n", r.Header, r.Secret)
+		sayf(a.stdout, "\nThe secret is shown this once:\n  %s\n", verbatim(r.Header+": "+r.Secret))
 	} else if r.Header != "" {
-		fmt.Fprintf(a.stdout, "\nThe secret stays the one it was, and is not shown; for a new one take the way in away first:\n  %s\n", a.command("waf", "revoke", r.Name))
+		sayf(a.stdout, "\nThe secret stays the one it was, and is not shown; for a new one take the way in away first:\n  %s\n", verbatim(a.command("waf", "revoke", r.Name)))
 	}
-	header := ""
+	curl := []string{"curl", "-sI"}
 	if r.Header != "" {
-		header = fmt.Sprintf("-H '%s: %s' ", r.Header, cmp.Or(r.Secret, "THE SECRET"))
+		curl = append(curl, "-H", fmt.Sprintf("%s: %s", r.Header, cmp.Or(r.Secret, "THE SECRET")))
 	}
-	fmt.Fprintf(a.stdout, "\nTry it on the script host; 403 with `cf-mitigated: challenge` would say no:\n")
+	sayf(a.stdout, "\nTry it on the script host; 403 with `cf-mitigated: challenge` would say no:\n")
 	for _, host := range w.Hosts {
-		fmt.Fprintf(a.stdout, "  curl -sI %shttps://%s/\n", header, host)
+		sayf(a.stdout, "  %s\n", verbatim(ddns.CommandLine(append(slices.Clip(curl), "https://"+host+"/")...)))
 	}
 	if r.Header == "" {
-		fmt.Fprintf(a.stdout, "\nTo have the daemon keep it, put this into the configuration:\n%s", f.configLines(r.Name, r.Skips))
+		sayf(a.stdout, "\nTo have the daemon keep it, put this into the configuration:\n")
+		sayLines(a.stdout, f.configLines(r.Name, r.Skips))
 	}
 }
 

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/cfddns/cfddns/ddns"
 )
 
@@ -66,19 +64,19 @@ func (a *app) sayWayIn(r wayInReport) {
 	if r.State == ddns.Right && why == "" {
 		why = "as it should be already; nothing was changed"
 	}
-	fmt.Fprintf(out, "%s  way in %s: %s\n", a.paint(word, 12), joinNonEmpty(" at ", r.Name, r.Zone), why)
+	sayf(out, "%s  way in %s: %s\n", a.paint(word, 12), joinNonEmpty(" at ", r.Name, r.Zone), why)
 	sayHint(out, r.Hint)
 	for _, c := range r.Changes {
 		if c.Before == "" { // a new rule is in the first line
 			continue
 		}
-		fmt.Fprintf(out, "              before: %s\n", c.Before)
+		sayf(out, "              before: %s\n", c.Before)
 		if c.After != "" {
-			fmt.Fprintf(out, "              after:  %s\n", c.After)
+			sayf(out, "              after:  %s\n", c.After)
 		}
 	}
 	for _, n := range r.Notes {
-		fmt.Fprintf(out, "%s  %s\n", a.paint(note, 12), n)
+		sayf(out, "%s  %s\n", a.paint(note, 12), n)
 	}
 }
 

@@ -149,24 +149,24 @@ func (a *app) unmade(p *parts, zones []zoneRules, some bool) (notes []string) {
 func (a *app) sayRules(report rulesReport) {
 	for _, z := range report.Zones {
 		if z.State != ddns.Right {
-			fmt.Fprintf(a.stderr, "%s  %s: %s\n", a.paint(string(z.State), 12), z.Zone, z.Why)
+			sayf(a.stderr, "%s  %s: %s\n", a.paint(string(z.State), 12), z.Zone, z.Why)
 			sayHint(a.stderr, z.Hint)
 			continue
 		}
-		fmt.Fprintf(a.stdout, "%s: %s, %d of %d free\n", z.Zone, counted(len(z.Rules), "custom rule"), max(0, z.Slots-len(z.Rules)), z.Slots)
+		sayf(a.stdout, "%s: %s, %d of %d free\n", z.Zone, counted(len(z.Rules), "custom rule"), max(0, z.Slots-len(z.Rules)), z.Slots)
 		for _, r := range z.Rules {
 			off := ""
 			if !r.Enabled {
 				off = " (disabled)"
 			}
 			if r.WayIn != "" {
-				fmt.Fprintf(a.stdout, "  %2d  way in  %s%s: %s\n", r.Position, r.WayIn, off, r.Lets)
+				sayf(a.stdout, "  %2d  way in  %s%s: %s\n", r.Position, r.WayIn, off, r.Lets)
 			} else {
-				fmt.Fprintf(a.stdout, "  %2d  %s  %q%s\n", r.Position, r.Action, r.Description, off)
+				sayf(a.stdout, "  %2d  %s  %q%s\n", r.Position, r.Action, r.Description, off)
 			}
 		}
 	}
 	for _, n := range report.Notes {
-		fmt.Fprintf(a.stdout, "%s  %s\n", a.paint(note, 12), n)
+		sayf(a.stdout, "%s  %s\n", a.paint(note, 12), n)
 	}
 }

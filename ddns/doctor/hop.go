@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/cfddns/cfddns/ddns"
 )
 
 // ddnsHost judges the dynamic DNS host that the name's CNAME leads to. It is
@@ -78,7 +80,7 @@ func (x exam) staleHop(h Hop) (Finding, bool) {
 }
 
 // migrate is the command that takes the dynamic DNS host out of the way.
-func (x exam) migrate() string { return "cfddns migrate --apply " + x.Host }
+func (x exam) migrate() string { return ddns.CommandLine("cfddns", "migrate", "--apply", x.Host) }
 
 func noAddress(s HopServer) bool { return s.Dark || len(s.Addresses) == 0 }
 

@@ -86,14 +86,14 @@ func (x exam) past(source string) string {
 // calm is the command that ends Under Attack mode.
 func (x exam) calm() string {
 	if len(x.Kept) == 0 && x.Zone.Known {
-		return "cfddns under-attack off --zone " + x.Zone.Value.Name
+		return ddns.CommandLine("cfddns", "under-attack", "off", "--zone", x.Zone.Value.Name)
 	}
 	return "cfddns under-attack off"
 }
 
 // allow is the command that lets one client in.
 func (x exam) allow() string {
-	command := "cfddns waf allow script --host " + x.Host
+	command := ddns.CommandLine("cfddns", "waf", "allow", "script", "--host", x.Host)
 	switch clients := x.clients(); {
 	case x.Client.IsValid():
 		return command + " --address " + x.Client.String()
