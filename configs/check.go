@@ -18,7 +18,8 @@ import (
 // check adds what the values themselves show to be wrong.
 func (l *loader) check(c Config) {
 	l.checkCloudflare(c.Cloudflare)
-	l.checkRecords(c.Records)
+	l.checkDefaults(c.Defaults)
+	l.checkRecords(c.Records, c.Defaults)
 	l.checkIP(c.IP)
 	l.checkWAF(c.WAF)
 	l.checkPush(c.Push)
@@ -75,19 +76,56 @@ func (l *loader) checkIP(c IP) {
 	l.refuse("ip.cgnat", oneOf(c.CGNAT, "hold", "publish"))
 }
 
-func (l *loader) checkRecords(records []Record) {
+// checkDefaults holds what is said of all records against what can be.
+func (l *loader) checkDefaults(d Defaults) {
+	l.checkTypes("defaults.types", d.Types)
+	if sorted := slices.Sorted(slices.Values(d.Types)); len(slices.Compact(sorted)) < len(d.Types) {
+		l.add("defaults.types", "names one type twice; write [A], [AAAA] or both")
+	}
+	if !l.refused["defaults.proxied"] {
+		l.refuse("defaults.ttl", badTTL(d.TTL, d.Proxied))
+	}
+}
+
+func (l *loader) checkTypes(path string, types []string) {
+	if len(types) == 0 {
+		l.add(path, "names no type; write [A], [AAAA] or both")
+	}
+	for i, t := range types {
+		if t != "A" && t != "AAAA" {
+			l.add(index(path, i), fmt.Sprintf("%q is no type of address record; write A or AAAA", t))
+		}
+	}
+}
+
+// badTTL says what is wrong with a time to live, of a record so proxied.
+func badTTL(ttl TTL, proxied ddns.Keep) string {
+	switch {
+	case ttl != 0 && ttl != 1 && (ttl < 30 || ttl > 86400):
+		return fmt.Sprintf("%d seconds is outside of what Cloudflare takes; write keep, auto, or 60 to 86400 (30 on Enterprise)", ttl)
+	case ttl > 1 && proxied == ddns.SetTrue:
+		// https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/
+		return "a proxied record has no TTL of its own, Cloudflare sets it; write keep or auto"
+	}
+	return ""
+}
+
+func (l *loader) checkRecords(records []Record, defaults Defaults) {
 	first := map[string]int{} // name and type to the entry that has it
 	for i, r := range records {
 		path := index("records", i)
-		l.checkOptions(path, r)
+		l.checkOptions(path, r, defaults)
 		name, err := domainName(r.Name)
 		if err != nil {
 			l.add(path+".name", err.Error())
 			continue
 		}
-		for j, t := range r.Types {
+		types := r.Types
+		if _, own := l.tree.lines[path+".types"]; !own {
+			types = slices.Compact(slices.Sorted(slices.Values(types))) // what is wrong with the defaults is told there
+		}
+		for _, t := range types {
 			if t != "A" && t != "AAAA" {
-				l.add(index(path+".types", j), fmt.Sprintf("%q is no type of address record; write A or AAAA", t))
 				continue
 			}
 			key := name + " " + t
@@ -109,16 +147,12 @@ func (l *loader) twice(key string, at int) string {
 	return fmt.Sprintf("%s is listed already, in %s; remove one of the two", key, where)
 }
 
-func (l *loader) checkOptions(path string, r Record) {
-	if len(r.Types) == 0 {
-		l.add(path+".types", "names no type; write [A], [AAAA] or both")
+func (l *loader) checkOptions(path string, r Record, defaults Defaults) {
+	if _, own := l.tree.lines[path+".types"]; own {
+		l.checkTypes(path+".types", r.Types)
 	}
-	switch {
-	case r.TTL != 0 && r.TTL != 1 && (r.TTL < 30 || r.TTL > 86400):
-		l.add(path+".ttl", fmt.Sprintf("%d seconds is outside of what Cloudflare takes; write keep, auto, or 60 to 86400 (30 on Enterprise)", r.TTL))
-	case r.TTL > 1 && r.Proxied == ddns.SetTrue:
-		// https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/
-		l.add(path+".ttl", "a proxied record has no TTL of its own, Cloudflare sets it; write keep or auto")
+	if r.TTL != nil && !l.refused[path+".proxied"] { // a default one is for those that are not proxied
+		l.refuse(path+".ttl", badTTL(*r.TTL, r.proxied(defaults)))
 	}
 	l.refuse(path+".on_cname", oneOf(r.OnCNAME, "refuse", "replace"))
 	l.refuse(path+".extra", oneOf(r.Extra, "keep", "delete"))

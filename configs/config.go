@@ -27,6 +27,7 @@ type Config struct {
 	Cloudflare Cloudflare    `mapstructure:"cloudflare"`
 	Resolver   []string      `mapstructure:"resolver"`  // HOST:PORT; none means the system's
 	TLSRoots   string        `mapstructure:"tls_roots"` // PEM file trusted beside the system's roots; "" is none
+	Defaults   Defaults      `mapstructure:"defaults"`
 	Records    []Record      `mapstructure:"records"`
 	IP         IP            `mapstructure:"ip"`
 	Owner      string        `mapstructure:"owner"`    // mark of our records; "" is none
@@ -39,6 +40,9 @@ type Config struct {
 	Notify     Notify        `mapstructure:"notify"`
 	WAF        WAF           `mapstructure:"waf"`
 	Push       Push          `mapstructure:"push"`
+
+	// ByVariable is set if CFDDNS_RECORDS lists the records, not the file.
+	ByVariable bool `mapstructure:"-"`
 }
 
 // Cloudflare is where the API, the nameservers and the edge are, and how
@@ -53,15 +57,38 @@ type Cloudflare struct {
 	Edge        string        `mapstructure:"edge"`        // HOST:PORT; "" means the addresses that DNS gives
 }
 
-// Record is one entry of the list of names.
-type Record struct {
-	Name    string    `mapstructure:"name"` // as written; Targets normalises it
+// Defaults is what holds for the records that do not say it themselves.
+type Defaults struct {
 	Types   []string  `mapstructure:"types"`
 	Proxied ddns.Keep `mapstructure:"proxied"`
 	TTL     TTL       `mapstructure:"ttl"`
-	OnCNAME string    `mapstructure:"on_cname"` // "refuse" or "replace"
-	Check   string    `mapstructure:"check"`    // "auto", "off" or a URL
-	Extra   string    `mapstructure:"extra"`    // "keep" or "delete"
+}
+
+// usual reports whether the defaults are those of somebody who wrote none.
+func (d Defaults) usual() bool {
+	return slices.Equal(d.Types, Default().Defaults.Types) && d.Proxied == ddns.KeepIt && d.TTL == 0
+}
+
+// Record is one entry of the list of names. Nil is not said: the defaults hold.
+type Record struct {
+	Name    string     `mapstructure:"name"` // as written; Targets normalises it
+	Types   []string   `mapstructure:"types"`
+	Proxied *ddns.Keep `mapstructure:"proxied"`
+	TTL     *TTL       `mapstructure:"ttl"`
+	OnCNAME string     `mapstructure:"on_cname"` // "refuse" or "replace"
+	Check   string     `mapstructure:"check"`    // "auto", "off" or a URL
+	Extra   string     `mapstructure:"extra"`    // "keep" or "delete"
+}
+
+// proxied and ttl are what holds for the record, whoever says it.
+func (r Record) proxied(d Defaults) ddns.Keep { return said(r.Proxied, d.Proxied) }
+func (r Record) ttl(d Defaults) TTL           { return said(r.TTL, d.TTL) }
+
+func said[T any](own *T, otherwise T) T {
+	if own == nil {
+		return otherwise
+	}
+	return *own
 }
 
 // TTL is a time to live in seconds. 0 keeps what stands; 1 is "auto", as in
@@ -124,6 +151,7 @@ func Default() Config {
 			Drill:   30 * day,
 			API:     "https://api.cloudflare.com/client/v4",
 		},
+		Defaults: Defaults{Types: []string{"A"}},
 		IP:       IP{Sources: []Source{{Name: "default"}}, Timeout: 4 * time.Second, CGNAT: "hold"},
 		Schedule: every20m,
 		Probe:    15 * time.Second,
@@ -133,10 +161,11 @@ func Default() Config {
 	}
 }
 
-// completed returns the record with the defaults of the keys left out.
-func (r Record) completed() Record {
+// completed returns the record with what holds for the keys left out, but for
+// those that mean something by being left out.
+func (r Record) completed(d Defaults) Record {
 	if r.Types == nil {
-		r.Types = []string{"A"}
+		r.Types = d.Types
 	}
 	if r.OnCNAME == "" {
 		r.OnCNAME = "refuse"
@@ -164,11 +193,12 @@ func (c Config) Targets() []ddns.Target {
 				Name:        name,
 				Shown:       r.Name,
 				Type:        t,
-				Proxied:     r.Proxied,
-				TTL:         int(r.TTL),
+				Proxied:     r.proxied(c.Defaults),
+				TTL:         int(r.ttl(c.Defaults)),
 				ReplaceHop:  r.OnCNAME == "replace",
 				DeleteExtra: r.Extra == "delete",
 				Check:       r.Check,
+				ByVariable:  c.ByVariable,
 			})
 		}
 	}

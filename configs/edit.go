@@ -21,8 +21,10 @@ import (
 // out, Add puts entries at its end. All else in the file stays as it is, every
 // comment and every byte of it.
 type Edit struct {
-	Add    []Record // of which name and types are written
+	Add    []Record // of which name, types, proxied and ttl are written
 	Remove []string // names, in any spelling
+
+	types []string // of an entry that names none; nil is A
 }
 
 // EditFile makes the change to the file at path, in one step: the new file
@@ -41,7 +43,7 @@ func EditFile(path string, env []string, edit Edit, now time.Time) (backup strin
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
-	changed, err := edit.apply(old)
+	changed, err := edit.besideDefaults(path, old, mode, env).apply(old)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
@@ -52,6 +54,27 @@ func EditFile(path string, env []string, edit Edit, now time.Time) (backup strin
 		return "", fmt.Errorf("%s was not changed, since it could not be read then: %w", path, err)
 	}
 	return exchange(path, old, changed, now)
+}
+
+// besideDefaults returns the edit with all said that the file's defaults, or
+// those of the environment, would otherwise say, and the types of an entry that
+// names none. A service may run without the variables of this shell, so that
+// neither may change what an entry means.
+func (e Edit) besideDefaults(path string, old []byte, mode fs.FileMode, env []string) Edit {
+	usual := true
+	for _, env := range [][]string{nil, env} {
+		if c, _, err := load(path, old, mode, env); err == nil { // else the new file is refused, with the reason
+			e.types, usual = c.Defaults.Types, usual && c.Defaults.usual()
+		}
+	}
+	if usual {
+		return e
+	}
+	e.Add = slices.Clone(e.Add)
+	for i, r := range e.Add {
+		e.Add[i].Proxied, e.Add[i].TTL = new(r.proxied(Defaults{})), new(r.ttl(Defaults{}))
+	}
+	return e
 }
 
 // editable reports why the names of a configuration cannot be edited; nil if
@@ -214,7 +237,10 @@ func (e Edit) missing(root *yaml.Node, removed map[int]bool) (add []Record) {
 		if removed[i] {
 			continue
 		}
-		types := []string{"A"}
+		types := e.types
+		if types == nil {
+			types = []string{"A"}
+		}
 		if _, list := value(entry, "types"); list != nil && list.Kind == yaml.SequenceNode {
 			types = nil
 			for _, t := range list.Content {
@@ -227,7 +253,7 @@ func (e Edit) missing(root *yaml.Node, removed map[int]bool) (add []Record) {
 	}
 	for _, r := range e.Add {
 		name, err := domainName(r.Name)
-		r.Types = slices.DeleteFunc(slices.Clone(r.completed().Types), func(t string) bool { return err != nil || listed[name+" "+t] })
+		r.Types = slices.DeleteFunc(slices.Clone(r.completed(Default().Defaults).Types), func(t string) bool { return err != nil || listed[name+" "+t] })
 		if len(r.Types) > 0 {
 			add = append(add, r)
 		}

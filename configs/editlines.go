@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/cfddns/cfddns/ddns"
 )
 
 // spliced changes the text itself: lines of removed entries go, and lines for
@@ -130,9 +132,37 @@ func entryLines(records []Record, indent string) string {
 			name = strconv.Quote(name)
 		}
 		fmt.Fprintf(&b, "%s- name: %s\n", indent, name)
-		if !slices.Equal(r.Types, []string{"A"}) {
+		if !slices.Equal(r.Types, []string{"A"}) || r.Proxied != nil || r.TTL != nil {
 			fmt.Fprintf(&b, "%s  types: [%s]\n", indent, strings.Join(r.Types, ", "))
+		}
+		if r.Proxied != nil {
+			fmt.Fprintf(&b, "%s  proxied: %s\n", indent, keepWord(*r.Proxied))
+		}
+		if r.TTL != nil {
+			fmt.Fprintf(&b, "%s  ttl: %s\n", indent, ttlWord(*r.TTL))
 		}
 	}
 	return b.String()
+}
+
+// keepWord and ttlWord spell settings as the file does.
+func keepWord(k ddns.Keep) string {
+	switch k {
+	case ddns.SetTrue:
+		return "true"
+	case ddns.SetFalse:
+		return "false"
+	case ddns.KeepIt:
+	}
+	return "keep"
+}
+
+func ttlWord(ttl TTL) string {
+	switch ttl {
+	case 0:
+		return "keep"
+	case 1:
+		return "auto"
+	}
+	return strconv.Itoa(int(ttl))
 }

@@ -84,11 +84,17 @@ func load(path string, data []byte, mode fs.FileMode, env []string) (Config, []W
 	}
 	openToAll := mode.Perm()&othersRead != 0
 	var warnings []Warning
-	l.set, warnings = setFromEnv(l.viper, vars)
+	var unfit []unfitVariable
+	l.set, warnings, unfit = setFromEnv(l.viper, vars)
+	for _, p := range unfit {
+		l.refused[p.path] = true
+		l.problems = append(l.problems, p.Problem)
+	}
 	c := Default()
 	l.decode(&c)
+	_, c.ByVariable = l.set["records"]
 	for i, r := range c.Records {
-		c.Records[i] = r.completed()
+		c.Records[i] = r.completed(c.Defaults)
 	}
 	fromService(&c, vars)
 	pushCredential(&c.Push, vars)

@@ -68,8 +68,8 @@ func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(err, warnings)
 	}
-	got := []any{c.Owner, len(c.IP.Sources), c.IP.Sources[2].Name, c.IP.Timeout, c.Records[0].Name, len(c.Records), int(c.Records[0].TTL), c.Log.Level, c.Cloudflare.NameServers[0], int(c.IP.Quorum), c.Schedule.Expression, c.Cloudflare.Drill}
-	want := []any{"last", 3, "identme", 5 * time.Second, "b.example.com", 1, 0, slog.LevelWarn, "127.0.0.1:53", 3, "0 4 * * *", time.Duration(0)}
+	got := []any{c.Owner, len(c.IP.Sources), c.IP.Sources[2].Name, c.IP.Timeout, c.Records[0].Name, len(c.Records), c.Records[0].TTL == nil, c.Log.Level, c.Cloudflare.NameServers[0], int(c.IP.Quorum), c.Schedule.Expression, c.Cloudflare.Drill}
+	want := []any{"last", 3, "identme", 5 * time.Second, "b.example.com", 1, true, slog.LevelWarn, "127.0.0.1:53", 3, "0 4 * * *", time.Duration(0)}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -138,7 +138,7 @@ func TestEveryFormatSaysTheSame(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := c.Records[0]
-			if c.Owner != "me" || r.TTL != 300 || r.Proxied != ddns.SetFalse || c.IP.Quorum != 4 || c.Cloudflare.Drill != 0 {
+			if c.Owner != "me" || *r.TTL != 300 || *r.Proxied != ddns.SetFalse || c.IP.Quorum != 4 || c.Cloudflare.Drill != 0 {
 				t.Errorf("got %+v", c)
 			}
 		})

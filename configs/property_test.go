@@ -29,6 +29,9 @@ func values() map[string]*rapid.Generator[string] {
 		"cloudflare.nameservers": server,
 		"cloudflare.edge":        server,
 		"tls_roots":              path,
+		"defaults.types":         rapid.SampledFrom([]string{"A", "AAAA", "B", "a"}),
+		"defaults.proxied":       rapid.SampledFrom([]string{"keep", "true", "false", "yes"}),
+		"defaults.ttl":           rapid.SampledFrom([]string{"keep", "auto", "300", "5", "0300", "long"}),
 		"ip.sources":             rapid.SampledFrom([]string{"default", "amazon", "nobody"}),
 		"ip.quorum":              rapid.SampledFrom([]string{"auto", "3", "5", "9", "most", "-1", "03"}),
 		"ip.timeout":             duration,
@@ -101,7 +104,9 @@ func inYAML(key, value string) string {
 	switch key {
 	case "records":
 		return fmt.Sprintf("records:\n- name: %q\n", value)
-	case "nameservers", "sources", "command", "on_change":
+	case "proxied":
+		return fmt.Sprintf("%s: %s\n", key, value) // true is a word of YAML's own
+	case "nameservers", "sources", "command", "on_change", "types":
 		return fmt.Sprintf("%s: [%q]\n", key, value)
 	}
 	return fmt.Sprintf("%s: %q\n", key, value)

@@ -64,8 +64,15 @@ func Token(c Config, env []string) (ddns.Secret, string, []Warning, error) {
 				p.name, Fingerprint(found), source, Fingerprint(token))))
 		}
 	}
+	unread := unreadVariables(vars)
+	if token.IsZero() && len(unread) > 0 {
+		return ddns.Secret{}, "", nil, handed.explain(fmt.Errorf("%w. %s", ErrNoToken, strings.Join(unread, ". ")), "")
+	}
 	if token.IsZero() {
 		return ddns.Secret{}, "", nil, handed.explain(ErrNoToken, "")
+	}
+	for _, text := range unread {
+		warnings = append(warnings, Warning(text+"; what is used is "+source))
 	}
 	return token, source, warnings, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -30,6 +31,9 @@ func (w *tree) walk(path string, n *yaml.Node, t reflect.Type) {
 		return
 	}
 	w.lines[path] = n.Line
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
@@ -86,7 +90,13 @@ func (w *tree) mapping(path string, n *yaml.Node, t reflect.Type) {
 
 func unknownKey(path string) string {
 	text := "there is no such key"
-	meant := nearest(plain(path), Keys())
+	known := Keys()
+	for _, key := range Keys() {
+		if section := parent(key); section != "" && !slices.Contains(known, section) {
+			known = append(known, section)
+		}
+	}
+	meant := nearest(plain(path), known)
 	if meant != "" && parent(meant) == parent(plain(path)) {
 		meant = lastPart(meant)
 	}

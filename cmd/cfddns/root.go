@@ -56,6 +56,8 @@ quorum agrees, and proves that the world sees it.
 It needs a token and names: CLOUDFLARE_API_TOKEN (or CLOUDFLARE_API_TOKEN_FILE)
 and CFDDNS_RECORDS=home.example.com in the environment, or cloudflare.token_file
 and records: in a configuration file. "cfddns check" says what is missing.
+CFDDNS_TYPES=A,AAAA, CFDDNS_PROXIED=true (or false) and CFDDNS_TTL=300 hold for
+all names that say nothing else.
 
 See it happen, with nothing needed:  cfddns demo`,
 		Example: `  cfddns demo                       the whole story in a sandbox, in ten seconds
