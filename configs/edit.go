@@ -3,16 +3,10 @@ package configs
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
 
-	"github.com/google/renameio/v2"
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/net/idna"
 )
@@ -25,35 +19,6 @@ type Edit struct {
 	Remove []string // names, in any spelling
 
 	types []string // of an entry that names none; nil is A
-}
-
-// EditFile makes the change to the file at path, in one step: the new file
-// takes the place of the old one, which stays beside it under the name that is
-// returned. Nothing is written where nothing would change ("" is returned), or
-// where the file, with what the environment says, would not then hold just
-// what was meant.
-func EditFile(path string, env []string, edit Edit, now time.Time) (backup string, err error) {
-	if err := editable(path, env); err != nil {
-		return "", err
-	}
-	if path, err = filepath.EvalSymlinks(path); err != nil {
-		return "", unreadable(err)
-	}
-	old, mode, err := readFile(path)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	changed, err := edit.besideDefaults(path, old, mode, env).apply(old)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	if bytes.Equal(changed, old) {
-		return "", nil
-	}
-	if _, _, err := load(path, changed, mode, env); err != nil {
-		return "", fmt.Errorf("%s was not changed, since it could not be read then: %w", path, err)
-	}
-	return exchange(path, old, changed, now)
 }
 
 // besideDefaults returns the edit with all said that the file's defaults, or
@@ -75,68 +40,6 @@ func (e Edit) besideDefaults(path string, old []byte, mode fs.FileMode, env []st
 		e.Add[i].Proxied, e.Add[i].TTL = new(r.proxied(Defaults{})), new(r.ttl(Defaults{}))
 	}
 	return e
-}
-
-// editable reports why the names of a configuration cannot be edited; nil if
-// they can.
-func editable(path string, env []string) error {
-	switch format := strings.ToLower(filepath.Ext(path)); {
-	case path == "":
-		return wrong("there is no configuration file, only the environment")
-	case environment(env)[prefix+"RECORDS"] != "":
-		return wrong(prefix + "RECORDS lists the names, and the environment wins over the file")
-	case format == ".json", format == ".toml":
-		return wrongf("%s is no YAML, and only that can be edited without losing what else stands there", path)
-	}
-	return nil
-}
-
-// exchange puts a new file in the place of an old one, with its mode and
-// owner, and keeps the old one beside it.
-func exchange(path string, old, changed []byte, now time.Time) (backup string, err error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", unreadable(err)
-	}
-	backup = path + ".bak-" + now.UTC().Format("20060102T150405.000Z")
-	for _, file := range []struct {
-		path    string
-		content []byte
-	}{{backup, old}, {path, changed}} {
-		if err := replaceFile(file.path, file.content, info); err != nil {
-			_ = os.Remove(backup) // nothing changed, so that there is nothing to keep
-			return "", fmt.Errorf("%s was not changed: %w", path, plainCause(err))
-		}
-	}
-	return backup, nil
-}
-
-// plainCause is the reason without the names of temporary files, which nobody
-// will find.
-func plainCause(err error) error {
-	if number, ok := errors.AsType[syscall.Errno](err); ok {
-		return number
-	}
-	return err
-}
-
-// replaceFile writes a file with the mode and owner of another, on disk before
-// it gets its name.
-func replaceFile(path string, content []byte, like fs.FileInfo) error {
-	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(like.Mode().Perm()))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Cleanup() }() // does nothing once it has its name
-	if owner, ok := like.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Getuid() {
-		if err := f.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
-			return err
-		}
-	}
-	if _, err := f.Write(content); err != nil {
-		return err
-	}
-	return f.CloseAtomicallyReplace()
 }
 
 // apply returns the text of the changed file. What it returns was read again:

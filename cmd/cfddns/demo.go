@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/ddns/files"
 	"github.com/cfddns/cfddns/sandbox"
 	"github.com/spf13/cobra"
 )
@@ -143,7 +144,7 @@ func (s *story) configure(onCNAME string) error {
 	for _, name := range demoNames {
 		fmt.Fprintf(&b, "  - {name: %s, on_cname: %s}\n", name, onCNAME)
 	}
-	return os.WriteFile(s.home.configFile, []byte(b.String()), 0o600)
+	return files.Write(s.home.configFile, []byte(b.String()), 0o600)
 }
 
 // start starts the daemon, as `cfddns run` does.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cfddns/cfddns/configs"
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/cfddns/cfddns/ddns/journal"
 )
@@ -31,6 +32,7 @@ func (m *migration) apply(ctx context.Context) error {
 	}
 	if names > 0 || m.flags.via != "" {
 		m.checkQuota(ctx)
+		m.warnOfConfiguration()
 		if err := m.keepOld(); err != nil {
 			return err
 		}
@@ -40,6 +42,18 @@ func (m *migration) apply(ctx context.Context) error {
 	}
 	m.keepNames(ctx)
 	return nil
+}
+
+// warnOfConfiguration says before anything is written why the names could not be
+// added to the configuration afterwards. They are migrated all the same, and the
+// lines to add are shown.
+func (m *migration) warnOfConfiguration() {
+	if m.flags.noConfig || m.path == "" || len(m.toKeep(func(*migrateRow) bool { return true })) == 0 {
+		return
+	}
+	if err := configs.Replaceable(m.path); err != nil {
+		m.app.warn([]string{err.Error() + "; the lines to add by hand are shown at the end"})
+	}
 }
 
 // checkQuota refuses the names of zones that have no room for more records

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/ddns/files"
 	"github.com/cfddns/cfddns/sandbox"
 	"github.com/spf13/cobra"
 )
@@ -91,12 +91,12 @@ func (a *app) sandbox(ctx context.Context, f sandboxFlags) error {
 		if info.CA, err = filepath.Abs(f.ca); err != nil {
 			return exit(ddns.ExitUnexpected, err)
 		}
-		if err := writeOver(info.CA, s.PEM(), 0o644); err != nil {
+		if err := files.Write(info.CA, s.PEM(), 0o644); err != nil {
 			return exit(ddns.ExitUsage, fmt.Errorf("%s: %w", flag, err))
 		}
 	}
 	if f.writeConfig != "" {
-		if err := writeOver(f.writeConfig, info.Configuration(), 0o600); err != nil {
+		if err := files.Write(f.writeConfig, info.Configuration(), 0o600); err != nil {
 			return exit(ddns.ExitUsage, fmt.Errorf("--write-config: %w", err))
 		}
 	}
@@ -105,22 +105,6 @@ func (a *app) sandbox(ctx context.Context, f sandboxFlags) error {
 	}
 	<-ctx.Done()
 	return nil
-}
-
-// writeOver writes a file and gives it the mode, also if it was there before.
-func writeOver(path string, content []byte, mode os.FileMode) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return err
-	}
-	info, err := file.Stat()
-	if err == nil && info.Mode().IsRegular() { // a device keeps its own
-		err = file.Chmod(mode)
-	}
-	if err == nil {
-		_, err = file.Write(content)
-	}
-	return errors.Join(err, file.Close())
 }
 
 // complete turns the flags into the configuration of the sandbox.

@@ -7,15 +7,13 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/cfddns/cfddns/cfclient"
 	"github.com/cfddns/cfddns/ddns"
-	"github.com/google/renameio/v2"
+	"github.com/cfddns/cfddns/ddns/files"
 	"github.com/spf13/cobra"
 )
 
@@ -197,13 +195,25 @@ func (p *parts) levelBefore(zone ddns.Zone) func(string) string {
 // their own: the state belongs to the daemon.
 func (p *parts) levels() map[string]string {
 	levels := map[string]string{}
-	if data, err := os.ReadFile(p.levelsFile()); err == nil && json.Unmarshal(data, &levels) != nil {
+	if p.config.State == "" {
+		return levels
+	}
+	dir, err := files.Open(p.config.State)
+	if err != nil {
+		return levels
+	}
+	defer dir.Close()
+	if data, err := dir.Read(levelsFile, levelsMost); err != nil || json.Unmarshal(data, &levels) != nil {
 		return map[string]string{}
 	}
 	return levels
 }
 
-func (p *parts) levelsFile() string { return filepath.Join(p.config.State, "security-levels.json") }
+// levelsFile is in the state directory, and levelsMost bounds what is read of it.
+const (
+	levelsFile = "security-levels.json"
+	levelsMost = 1 << 20
+)
 
 func (p *parts) rememberLevel(zone ddns.Zone, level string) error {
 	if p.config.State == "" {
@@ -215,7 +225,12 @@ func (p *parts) rememberLevel(zone ddns.Zone, level string) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(p.levelsFile(), data, 0o600)
+	dir, err := files.Make(p.config.State)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Replace(levelsFile, data)
 }
 
 // sayLevels prints how all zones stand, and what may come next.

@@ -16,10 +16,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/cfddns/cfddns/ddns/files"
 )
 
 // Journal is a directory that remembers. Save and Append belong to one
@@ -35,12 +35,16 @@ type Journal struct {
 // file is replaced or appended to in one step, and one of them at a time turns
 // the journal over.
 func Open(dir string) (*Journal, error) {
-	if err := makeDir(dir); err != nil {
+	d, err := files.Make(dir)
+	if err != nil {
 		return nil, fmt.Errorf("the directory %s could not be made: %w; nothing is remembered over a restart: %s", dir, cause(err), remedy(err))
 	}
-	sweep(dir, time.Now())
+	defer d.Close()
+	for _, name := range []string{stateFile, toldFile} {
+		d.Sweep(name, leftover)
+	}
 	j := &Journal{dir: dir}
-	if last, ok := j.lastKept(); ok {
+	if last, ok := lastKept(d); ok {
 		j.last = markOf(last)
 	}
 	return j, nil
@@ -50,47 +54,14 @@ func Open(dir string) (*Journal, error) {
 // kill left behind; a younger one may be another process at work.
 const leftover = time.Hour
 
-// sweep removes temporary files that a kill left behind. That it may not is no
-// concern: they only take up space.
-func sweep(dir string, now time.Time) {
-	entries, _ := os.ReadDir(dir)
-	for _, entry := range entries {
-		info, err := entry.Info()
-		ours := strings.HasPrefix(entry.Name(), "."+stateFile) && err == nil && info.Mode().IsRegular()
-		if ours && now.Sub(info.ModTime()) > leftover {
-			_ = os.Remove(filepath.Join(dir, entry.Name()))
-		}
-	}
-}
-
-// makeDir makes a directory and those above it, and syncs each new entry: a
-// file is only as safe as the directories on the way to it.
-func makeDir(dir string) error {
-	if _, err := os.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	parent := filepath.Dir(dir)
-	if err := makeDir(parent); err != nil {
-		return err
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return syncDir(parent)
-}
-
-// syncDir returns once the entries of a directory are on disk. A file system
-// that knows no such thing (some network ones) is taken at its word.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
+// in does something in the directory. It is opened anew each time: a volume may
+// have been mounted there since.
+func (j *Journal) in(do func(d *files.Dir) error) error {
+	d, err := files.Open(j.dir)
 	if err != nil {
 		return err
 	}
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		err = nil
-	}
-	return errors.Join(err, d.Close())
+	return errors.Join(do(d), d.Close())
 }
 
 // unwritten says that a file could not be written, what was kept all the same,
@@ -110,7 +81,10 @@ func cause(err error) error {
 
 // remedy says what a person should do about a directory.
 func remedy(err error) string {
+	foreign, isForeign := errors.AsType[*files.Foreign](err)
 	switch {
+	case isForeign:
+		return foreign.Remedy()
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "free space there (df says how much is left, df -i how many files)"
 	case errors.Is(err, syscall.EROFS):

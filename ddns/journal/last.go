@@ -3,10 +3,9 @@ package journal
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/ddns/files"
 )
 
 // tailFirst is how much of the end of a file is read at first, in bytes. Most
@@ -15,9 +14,9 @@ const tailFirst = 16 << 10
 
 // lastKept is the last round that is kept, and false if there is none that can
 // be read: the next round is then kept as if it were the first.
-func (j *Journal) lastKept() (ddns.Report, bool) {
+func lastKept(d *files.Dir) (ddns.Report, bool) {
 	for _, name := range []string{roundsFile, oldRounds} {
-		if r, ok := lastIn(filepath.Join(j.dir, name)); ok {
+		if r, ok := lastIn(d, name); ok {
 			return r, true
 		}
 	}
@@ -26,11 +25,8 @@ func (j *Journal) lastKept() (ddns.Report, bool) {
 
 // lastIn is the last round in a file. The file is read from its end, since it
 // may be long, and its reader a small machine.
-func lastIn(path string) (ddns.Report, bool) {
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return ddns.Report{}, false // to open a pipe would wait for whoever writes
-	}
-	f, err := os.Open(path)
+func lastIn(d *files.Dir, name string) (ddns.Report, bool) {
+	f, err := d.Open(name)
 	if err != nil {
 		return ddns.Report{}, false
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/ddns/files"
 )
 
 // rollbackVersion is the version of the format of rollback files.
@@ -92,9 +93,6 @@ func WriteRollback(dirs []string, file Rollback) (where string, err error) {
 	var tried []string
 	var causes []error
 	for _, dir := range dirs {
-		if where := kept(dir, content, now); where != "" {
-			return where, nil
-		}
 		where, err := keepIn(dir, content, now)
 		if err == nil {
 			return where, nil
@@ -125,14 +123,13 @@ func (u *unkept) Unwrap() []error { return u.causes }
 // kept returns the newest rollback file of a directory if it holds just what is
 // to be kept, else nothing: who tries again and again keeps one file. Whatever
 // cannot be read is no reason not to write another.
-func kept(dir string, content []byte, now time.Time) (where string) {
-	entries, _ := os.ReadDir(dir) // sorted by name, and so by time
+func kept(d *files.Dir, content []byte, now time.Time) (where string) {
+	entries, _ := d.Entries() // sorted by name, and so by time
 	for _, entry := range slices.Backward(entries) {
 		if !isRollback(entry) {
 			continue
 		}
-		path := filepath.Join(dir, entry.Name())
-		file, err := OpenRollback(path)
+		file, err := readRollback(d, entry.Name())
 		if err != nil {
 			return ""
 		}
@@ -140,7 +137,7 @@ func kept(dir string, content []byte, now time.Time) (where string) {
 		if same, err := encodeRollback(file); err != nil || !bytes.Equal(same, content) {
 			return ""
 		}
-		return path
+		return d.Path(entry.Name())
 	}
 	return ""
 }
@@ -151,12 +148,18 @@ func isRollback(entry fs.DirEntry) bool {
 	return strings.HasPrefix(name, "rollback-") && filepath.Ext(name) == ".json" && entry.Type().IsRegular()
 }
 
-// keepIn writes a new file and returns once it and its name are on disk.
+// keepIn writes a new file, unless the newest says the same, and returns once it
+// and its name are on disk.
 func keepIn(dir string, content []byte, now time.Time) (where string, err error) {
-	if err := makeDir(dir); err != nil {
+	d, err := files.Make(dir)
+	if err != nil {
 		return "", err
 	}
-	f, err := createRollback(dir, now)
+	defer d.Close()
+	if where := kept(d, content, now); where != "" {
+		return where, nil
+	}
+	f, name, err := createRollback(d, now)
 	if err != nil {
 		return "", err
 	}
@@ -165,22 +168,22 @@ func keepIn(dir string, content []byte, now time.Time) (where string, err error)
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = syncDir(dir)
+		err = d.Sync()
 	}
 	if err != nil {
-		return "", errors.Join(err, os.Remove(f.Name()))
+		return "", errors.Join(err, d.Remove(name))
 	}
-	return f.Name(), nil
+	return d.Path(name), nil
 }
 
 // createRollback creates the file of this millisecond, or of the next one that
 // is free: a rollback file is never overwritten.
-func createRollback(dir string, now time.Time) (*os.File, error) {
+func createRollback(d *files.Dir, now time.Time) (f *os.File, name string, err error) {
 	for {
-		path := filepath.Join(dir, "rollback-"+now.Format(asideTime)+".json")
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		name = "rollback-" + now.Format(asideTime) + ".json"
+		f, err = d.Create(name)
 		if !errors.Is(err, fs.ErrExist) {
-			return f, err
+			return f, name, err
 		}
 		now = now.Add(time.Millisecond)
 	}
@@ -198,23 +201,39 @@ func encodeRollback(r Rollback) ([]byte, error) {
 
 // Rollbacks returns what the rollback files of the directories hold, the
 // newest first. A file that cannot be read is passed over: it can tell nothing.
-func Rollbacks(dirs ...string) (files []Rollback) {
+func Rollbacks(dirs ...string) (found []Rollback) {
 	for _, dir := range dirs {
-		entries, _ := os.ReadDir(dir)
+		d, err := files.Open(dir)
+		if err != nil {
+			continue
+		}
+		entries, _ := d.Entries()
 		for _, entry := range entries {
 			if !isRollback(entry) {
 				continue
 			}
-			if file, err := OpenRollback(filepath.Join(dir, entry.Name())); err == nil {
-				files = append(files, file)
+			if file, err := readRollback(d, entry.Name()); err == nil {
+				found = append(found, file)
 			}
 		}
+		d.Close()
 	}
-	slices.SortStableFunc(files, func(a, b Rollback) int { return b.Written.Compare(a.Written) })
-	return files
+	slices.SortStableFunc(found, func(a, b Rollback) int { return b.Written.Compare(a.Written) })
+	return found
 }
 
-// OpenRollback returns what a rollback file holds.
+// readRollback returns what a rollback file in a directory holds.
+func readRollback(d *files.Dir, name string) (Rollback, error) {
+	content, err := d.Read(name, rollbackMost)
+	if err != nil {
+		return Rollback{}, err
+	}
+	file, err := decodeRollback(content)
+	file.Path = d.Path(name)
+	return file, err
+}
+
+// OpenRollback returns what a rollback file holds that a person named.
 func OpenRollback(path string) (Rollback, error) {
 	f, err := os.Open(path)
 	if err != nil {

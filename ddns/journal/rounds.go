@@ -9,12 +9,12 @@ import (
 	"io/fs"
 	"iter"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/ddns/files"
 )
 
 const (
@@ -94,7 +94,7 @@ func (j *Journal) Append(r ddns.Report) error {
 	}
 	line, err := json.Marshal(r)
 	if err == nil {
-		err = j.write(append(line, '\n'))
+		err = j.in(func(d *files.Dir) error { return appendLine(d, append(line, '\n')) })
 	}
 	if err != nil {
 		return unwritten(roundsFile, j.dir, err, "round "+r.ID+" is in the log alone")
@@ -103,10 +103,10 @@ func (j *Journal) Append(r ddns.Report) error {
 	return nil
 }
 
-// write appends a line and returns once it is on disk. A last line that a
+// appendLine appends a line and returns once it is on disk. A last line that a
 // power cut or a full disk tore is ended first, in the same write.
-func (j *Journal) write(line []byte) error {
-	f, err := j.openRounds(int64(len(line)))
+func appendLine(d *files.Dir, line []byte) error {
+	f, err := openRounds(d, int64(len(line)))
 	if err != nil {
 		return err
 	}
@@ -129,34 +129,36 @@ func (j *Journal) write(line []byte) error {
 	if err := f.Sync(); err != nil || size > 0 {
 		return err
 	}
-	return syncDir(j.dir) // the file is new
+	return d.Sync() // the file is new
 }
 
 // openRounds opens the file to append more bytes, and turns it over if it
 // would grow too long.
-func (j *Journal) openRounds(more int64) (*os.File, error) {
-	path := filepath.Join(j.dir, roundsFile)
-	if isFull(path, more) {
-		if err := alone(j.dir, func() error { return j.turnOver(path, more) }); err != nil {
-			return nil, err
-		}
+func openRounds(d *files.Dir, more int64) (*os.File, error) {
+	f, err := d.Append(roundsFile)
+	if err != nil {
+		return nil, err
 	}
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 || info.Size()+more <= turnAt {
+		return f, err
+	}
+	defer f.Close() // and with it the lock
+	if err := turnOver(d, f); err != nil {
+		return nil, err
+	}
+	return d.Append(roundsFile)
 }
 
-// isFull reports whether the file would grow too long by more bytes.
-func isFull(path string, more int64) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Size() > 0 && info.Size()+more > turnAt
-}
-
-// turnOver makes the file the old one, unless somebody else just did: what was
-// begun since must not take the place of all that was before.
-func (j *Journal) turnOver(path string, more int64) error {
-	if !isFull(path, more) {
+// turnOver makes an open file the old one, unless somebody else is at it or just
+// did: what was begun since must not take the place of all that was before. It
+// waits for nobody. The lock is on the file, which its owner alone can open: one
+// on the directory could be held by any user who may read that.
+func turnOver(d *files.Dir, f *os.File) error {
+	if !files.TryLock(f) || !d.Is(roundsFile, f) {
 		return nil
 	}
-	return os.Rename(path, filepath.Join(j.dir, oldRounds))
+	return d.Rename(roundsFile, oldRounds)
 }
 
 // isTorn reports whether the last line has no end.
@@ -176,15 +178,19 @@ func isTorn(f io.ReaderAt, size int64) (bool, error) {
 // error ends the sequence: the journal could not be read any further.
 func (j *Journal) Read(since time.Time) iter.Seq2[ddns.Report, error] {
 	return func(yield func(ddns.Report, error) bool) {
-		files, err := j.openToRead()
-		for _, f := range files {
+		var opened []*os.File
+		err := j.in(func(d *files.Dir) (err error) {
+			opened, err = openToRead(d)
+			return err
+		})
+		for _, f := range opened {
 			defer f.Close() // it was only read
 		}
 		if err != nil {
 			yield(ddns.Report{}, j.unread(err))
 			return
 		}
-		for _, f := range files {
+		for _, f := range opened {
 			more, err := eachRound(f, since, yield)
 			if err != nil {
 				yield(ddns.Report{}, j.unread(err))
@@ -199,25 +205,25 @@ func (j *Journal) Read(since time.Time) iter.Seq2[ddns.Report, error] {
 // openToRead opens the old file and the present one, those that exist. The
 // present one is opened first: if it is turned over in between it shows up
 // twice, which can be seen, where otherwise it would be missed.
-func (j *Journal) openToRead() (files []*os.File, err error) {
+func openToRead(d *files.Dir) (opened []*os.File, err error) {
 	for _, name := range []string{roundsFile, oldRounds} {
-		f, err := os.Open(filepath.Join(j.dir, name))
+		f, err := d.Open(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return files, err
+			return opened, err
 		}
-		files = append([]*os.File{f}, files...)
+		opened = append([]*os.File{f}, opened...)
 	}
-	if len(files) == 2 {
-		older, err := files[0].Stat()
-		newer, err2 := files[1].Stat()
+	if len(opened) == 2 {
+		older, err := opened[0].Stat()
+		newer, err2 := opened[1].Stat()
 		if err == nil && err2 == nil && os.SameFile(older, newer) {
-			return files[:1], files[1].Close()
+			return opened[:1], opened[1].Close()
 		}
 	}
-	return files, nil
+	return opened, nil
 }
 
 // eachRound yields the rounds of one file; more is false if the one who asked
@@ -238,5 +244,5 @@ func eachRound(r io.Reader, since time.Time, yield func(ddns.Report, error) bool
 }
 
 func (j *Journal) unread(err error) error {
-	return fmt.Errorf("the journal in %s could not be read to its end: %w; it is kept as it is: let this user read it", j.dir, cause(err))
+	return fmt.Errorf("the journal in %s could not be read to its end: %w; it is kept as it is: %s", j.dir, cause(err), j.readable(err, roundsFile))
 }

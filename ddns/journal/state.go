@@ -5,15 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/ddns/files"
 )
 
 const (
@@ -44,7 +41,7 @@ func (j *Journal) Memory() (m ddns.Memory, note string, err error) {
 		return ddns.Memory{}, "", nil
 	}
 	if err != nil {
-		return ddns.Memory{}, "", fmt.Errorf("%s in %s could not be read: %w; the file is kept as it is, and cfddns goes on without memory: let the user that it runs as read it", stateFile, j.dir, cause(err))
+		return ddns.Memory{}, "", fmt.Errorf("%s in %s could not be read: %w; the file is kept as it is, and cfddns goes on without memory: %s", stateFile, j.dir, cause(err), j.readable(err, stateFile))
 	}
 	s, err := decodeState(content)
 	switch {
@@ -70,15 +67,12 @@ func (j *Journal) Save(m ddns.Memory) error {
 	content = append(content, '\n')
 	before, err := j.readState()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s in %s could not be read, so it is not overwritten: %w; %s: %s", stateFile, j.dir, cause(err), kept, remedy(err))
+		return fmt.Errorf("%s in %s could not be read, so it is not overwritten: %w; %s: %s", stateFile, j.dir, cause(err), kept, j.readable(err, stateFile))
 	}
 	if err == nil && !j.doubt && sameState(before, content) {
 		return nil
 	}
-	err = renameio.WriteFile(j.statePath(), content, 0o600, renameio.WithTempDir(j.dir))
-	if err == nil {
-		err = syncDir(j.dir)
-	}
+	err = j.in(func(d *files.Dir) error { return d.Replace(stateFile, content) })
 	j.doubt = err != nil
 	if err != nil {
 		return unwritten(stateFile, j.dir, err, kept)
@@ -86,20 +80,24 @@ func (j *Journal) Save(m ddns.Memory) error {
 	return nil
 }
 
-func (j *Journal) statePath() string { return filepath.Join(j.dir, stateFile) }
-
 // readState reads the file up to a byte more than a state may have, which then
 // does not decode.
-func (j *Journal) readState() ([]byte, error) {
-	if info, err := os.Stat(j.statePath()); err == nil && info.Mode().Type()&^fs.ModeDir != 0 {
-		return nil, errors.New("it is no file") // to open a pipe would wait for whoever writes
+func (j *Journal) readState() (content []byte, err error) {
+	err = j.in(func(d *files.Dir) error {
+		content, err = d.Read(stateFile, stateMost)
+		return err
+	})
+	return content, err
+}
+
+// readable says what makes a file readable. Who may not read it is mostly the
+// directory's owner, and root wrote the file: a user that systemd made up has no
+// lasting name to give it to.
+func (j *Journal) readable(err error, name string) string {
+	if !errors.Is(err, fs.ErrPermission) {
+		return remedy(err)
 	}
-	f, err := os.Open(j.statePath())
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // it was only read
-	return io.ReadAll(io.LimitReader(f, stateMost+1))
+	return fmt.Sprintf("give it to the owner of the directory: sudo chown --reference=%s %s", j.dir, filepath.Join(j.dir, name))
 }
 
 // decodeState understands a file of any version that looks like ours.
@@ -121,7 +119,7 @@ func decodeState(content []byte) (state, error) {
 // person still finds it.
 func (j *Journal) setAside(why error) (note string, err error) {
 	aside := stateFile + ".aside-" + time.Now().UTC().Format(asideTime)
-	if err := os.Rename(j.statePath(), filepath.Join(j.dir, aside)); err != nil {
+	if err := j.in(func(d *files.Dir) error { return d.Rename(stateFile, aside) }); err != nil {
 		return "", fmt.Errorf("%s in %s could not be understood (%w) and not be set aside (%w); cfddns goes on without memory: %s", stateFile, j.dir, why, cause(err), remedy(err))
 	}
 	return fmt.Sprintf("%s in %s could not be understood (%v); it was set aside as %s, and cfddns goes on without memory", stateFile, j.dir, why, aside), nil

@@ -129,7 +129,7 @@ func TestSaveWritesOnlyWhatDiffers(t *testing.T) {
 	t.Run("what somebody removed is written again", func(t *testing.T) {
 		j := open(t, t.TempDir())
 		save(t, j, seen(0))
-		if err := os.Remove(j.statePath()); err != nil {
+		if err := os.Remove(filepath.Join(j.dir, stateFile)); err != nil {
 			t.Fatal(err)
 		}
 		save(t, j, seen(0))
@@ -252,7 +252,7 @@ func save(t testing.TB, j *Journal, m ddns.Memory) os.FileInfo {
 	if err := j.Save(m); err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(j.statePath())
+	info, err := os.Stat(filepath.Join(j.dir, stateFile))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,15 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"github.com/cfddns/cfddns/ddns/files"
 )
 
 // toldFile holds what a person was told by the last one-shot that tells only news.
 const toldFile = "told.json"
+
+// toldMost bounds what is read of it.
+const toldMost = 1 << 20
 
 // Told is what a person was told last.
 type Told struct {
@@ -25,12 +26,14 @@ type Told struct {
 // rather than too little.
 func (j *Journal) Told() Told {
 	var t Told
-	path := filepath.Join(j.dir, toldFile)
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return Told{}
-	}
-	content, err := os.ReadFile(path)
-	if err != nil || json.Unmarshal(content, &t) != nil {
+	err := j.in(func(d *files.Dir) error {
+		content, err := d.Read(toldFile, toldMost)
+		if err == nil {
+			err = json.Unmarshal(content, &t)
+		}
+		return err
+	})
+	if err != nil {
 		return Told{}
 	}
 	return t
@@ -38,18 +41,16 @@ func (j *Journal) Told() Told {
 
 // KeepTold remembers what was told.
 func (j *Journal) KeepTold(t Told) error {
-	path := filepath.Join(j.dir, toldFile)
-	if t == (Told{}) {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return unwritten(toldFile, j.dir, err, "the same may be told again")
-		}
-		return nil
-	}
 	content, err := json.Marshal(t)
 	if err == nil {
-		err = renameio.WriteFile(path, append(content, '\n'), 0o600, renameio.WithTempDir(j.dir))
+		err = j.in(func(d *files.Dir) error {
+			if t == (Told{}) {
+				return d.Remove(toldFile)
+			}
+			return d.Replace(toldFile, append(content, '\n'))
+		})
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return unwritten(toldFile, j.dir, err, "the same may be told again")
 	}
 	return nil
