@@ -236,7 +236,7 @@ func (a *app) sayCheck(report checkReport, round ddns.Round) {
 	for _, v := range round.Verdicts {
 		sayf(a.stdout, "%s  %s %s\n", a.paint(v.State.String(), 12), v.Family, v.Why)
 	}
-	a.sayRound(round)
+	a.sayRound(round, false)
 	if len(report.Unkept) > 0 {
 		sayf(a.stdout, "%s  these names look like this home and are not kept:\n", a.paint("note", 12))
 		for _, name := range report.Unkept {

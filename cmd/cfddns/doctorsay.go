@@ -132,9 +132,13 @@ func (a *app) sayNight(d doctor.Diagnosis, zone *time.Location) {
 	if d.Night == nil {
 		return
 	}
+	length := 40
+	if columns := widthOf(a.stdout); columns > 0 && columns < evidenceEnd {
+		length = 20
+	}
 	for _, s := range d.Past {
 		first, last := d.Past[0].From, slices.MaxFunc(d.Past, func(x, y doctor.Span) int { return x.To.Compare(y.To) }).To
-		sayf(a.stdout, "%3d  %s  %s to %s  %s  %s\n", s.Status, bar(s, first, last), s.From.In(zone).Format("15:04"), s.To.In(zone).Format("15:04"),
+		sayf(a.stdout, "%3d  %s  %s to %s  %s  %s\n", s.Status, bar(s, first, last, length), s.From.In(zone).Format("15:04"), s.To.In(zone).Format("15:04"),
 			counted(s.Requests, "request"), doctor.Meaning(s.Status))
 	}
 	who := ""
@@ -144,14 +148,11 @@ func (a *app) sayNight(d doctor.Diagnosis, zone *time.Location) {
 	sayf(a.stdout, "%s  %s%s\n", a.paint("then", 12), who, d.Night.Sentence)
 }
 
-// barWidth is the width of a bar of time.
-const barWidth = 40
-
 // bar draws a stretch of time within the whole.
-func bar(s doctor.Span, first, last time.Time) string {
+func bar(s doctor.Span, first, last time.Time, length int) string {
 	whole := max(last.Sub(first), time.Minute)
-	place := func(t time.Time) int { return int(int64(barWidth) * int64(t.Sub(first)) / int64(whole)) }
-	from := min(place(s.From), barWidth-1)
-	width := max(1, min(place(s.To), barWidth)-from)
-	return strings.Repeat("·", from) + strings.Repeat("█", width) + strings.Repeat("·", barWidth-from-width)
+	place := func(t time.Time) int { return int(int64(length) * int64(t.Sub(first)) / int64(whole)) }
+	from := min(place(s.From), length-1)
+	width := max(1, min(place(s.To), length)-from)
+	return strings.Repeat("·", from) + strings.Repeat("█", width) + strings.Repeat("·", length-from-width)
 }

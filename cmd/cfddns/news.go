@@ -77,14 +77,14 @@ var errNewsNowhere = errors.New("--news needs a place to remember what was told:
 // onceNews makes a round, and prints what is news: what was changed, trouble
 // when it begins and each day while it lasts, and its end. Cron mails whatever
 // is printed, and nobody reads the same mail every ten minutes.
-func (a *app) onceNews(ctx context.Context) error {
+func (a *app) onceNews(ctx context.Context, flags onceFlags) error {
 	if a.json() {
 		return exit(ddns.ExitUsage, errNewsForPrograms)
 	}
 	var out, errs bytes.Buffer
 	quiet := *a
 	quiet.stdout, quiet.stderr, quiet.terminal, quiet.watched = &out, &errs, false, false
-	done, failure := quiet.onceOnly(ctx, onceFlags{news: true})
+	done, failure := quiet.onceOnly(ctx, flags)
 	code, trouble := endCode(failure), troubleOfOnce(done, errs.String())
 	if failure != nil {
 		trouble = cmp.Or(trouble, failure.Error())

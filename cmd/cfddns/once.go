@@ -35,7 +35,7 @@ nameservers · 2 arguments or configuration · 1 unexpected`,
 			case flags.news && flags.dry:
 				return exit(ddns.ExitUsage, errors.New("--news tells what was done, and --dry-run does nothing: leave one out"))
 			case flags.news:
-				return a.onceNews(cmd.Context())
+				return a.onceNews(cmd.Context(), flags)
 			}
 			_, err := a.onceOnly(cmd.Context(), flags)
 			return err
@@ -43,6 +43,7 @@ nameservers · 2 arguments or configuration · 1 unexpected`,
 	}
 	cmd.Flags().BoolVarP(&flags.dry, "dry-run", "n", false, "print the plan and write nothing")
 	cmd.Flags().StringVar(&flags.assume, "assume", "", "plan as if `ADDRESS` had been agreed on (with --dry-run)")
+	cmd.Flags().BoolVar(&flags.all, "all", false, "show each name, where many have the same said of them")
 	cmd.Flags().BoolVar(&flags.news, "news", false, "for cron: print changes, and new or ended trouble")
 	return cmd
 }
@@ -52,6 +53,7 @@ type onceFlags struct {
 	dry    bool
 	assume string
 	news   bool
+	all    bool // each name is shown
 }
 
 // doneOnce is what a one-shot did, as far as it came.
@@ -95,7 +97,7 @@ func (a *app) onceOnly(ctx context.Context, flags onceFlags) (done doneOnce, err
 			return done, exit(ddns.ExitUnexpected, err)
 		}
 	} else {
-		a.sayRound(round)
+		a.sayRound(round, flags.all)
 	}
 	if ctx.Err() != nil {
 		return done, context.Cause(ctx)

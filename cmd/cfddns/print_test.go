@@ -38,7 +38,7 @@ func TestWhatATerminalWouldObeyIsShown(t *testing.T) {
 		{"the direction of writing", "\u202egnp\u202c \u2066x\u2069 \u200f", `\u202egnp\u202c \u2066x\u2069 \u200f`},
 		{"other lines", "a\u2028b\u2029c", `a\u2028b\u2029c`},
 		{"what nobody sees", "a\u200bb\ufeff\U000e0041", `a\u200bb\ufeff\udb40\udc41`},
-		{"Persian, Hindi and Korean", "می‌خواهم क्‍ष 한국어", "می‌خواهم क्‍ष 한국어"},
+		{"Persian, Hindi and Korean", "می\u200cخواهم क्\u200dष 한국어", "می\u200cخواهم क्\u200dष 한국어"},
 	} {
 		var out bytes.Buffer
 		sayf(&out, "%s|%v|%-1s", tt.text, errors.New(tt.text), tt.text)
@@ -69,15 +69,15 @@ var hostile = rapid.Custom(func(t *rapid.T) string {
 	return strings.Join(parts, "")
 })
 
-// filled puts hostile texts into every field of a value.
-func filled(t *rapid.T, v reflect.Value, depth int) {
+// filled puts texts into every field of a value.
+func filled(t *rapid.T, texts *rapid.Generator[string], v reflect.Value, depth int) {
 	if stood := v.CanSet() && v.Type() == reflect.TypeFor[error](); stood {
-		v.Set(reflect.ValueOf(errors.New(hostile.Draw(t, "error"))))
+		v.Set(reflect.ValueOf(errors.New(texts.Draw(t, "error"))))
 		return
 	}
 	switch v.Kind() {
 	case reflect.String:
-		v.SetString(hostile.Draw(t, "text"))
+		v.SetString(texts.Draw(t, "text"))
 	case reflect.Bool:
 		v.SetBool(rapid.Bool().Draw(t, "yes"))
 	case reflect.Int, reflect.Int64:
@@ -85,20 +85,20 @@ func filled(t *rapid.T, v reflect.Value, depth int) {
 	case reflect.Pointer:
 		if depth > 0 {
 			v.Set(reflect.New(v.Type().Elem()))
-			filled(t, v.Elem(), depth-1)
+			filled(t, texts, v.Elem(), depth-1)
 		}
 	case reflect.Slice:
 		if depth > 0 {
 			v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 			for i := range v.Len() {
-				filled(t, v.Index(i), depth-1)
+				filled(t, texts, v.Index(i), depth-1)
 			}
 		}
 	case reflect.Map:
 		if depth > 0 && v.Type().Key().Kind() == reflect.String {
 			key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
-			filled(t, key, depth-1)
-			filled(t, value, depth-1)
+			filled(t, texts, key, depth-1)
+			filled(t, texts, value, depth-1)
 			v.Set(reflect.MakeMap(v.Type()))
 			v.SetMapIndex(key, value)
 		}
@@ -108,80 +108,86 @@ func filled(t *rapid.T, v reflect.Value, depth int) {
 		}
 		for i := range v.NumField() {
 			if v.Field(i).CanSet() {
-				filled(t, v.Field(i), depth-1)
+				filled(t, texts, v.Field(i), depth-1)
 			}
 		}
+	default: // numbers of other kinds, and functions
 	}
 }
 
-// some is a value of which every field holds a hostile text.
-func some[T any](t *rapid.T) (v T) {
-	filled(t, reflect.ValueOf(&v).Elem(), 6)
+// some is a value of which every field holds a text.
+func some[T any](t *rapid.T, texts *rapid.Generator[string]) (v T) {
+	filled(t, texts, reflect.ValueOf(&v).Elem(), 6)
 	return v
 }
 
-func TestNothingOfAnybodyElseReachesTheTerminalAsAControlCharacter(t *testing.T) {
-	says := map[string]func(*rapid.T, *app){
+// printers print what commands print, each with texts in every field.
+func printers(texts *rapid.Generator[string]) map[string]func(*rapid.T, *app) {
+	return map[string]func(*rapid.T, *app){
 		"once": func(t *rapid.T, a *app) {
-			r := some[ddns.Round](t)
+			r := some[ddns.Round](t, texts)
 			for i := range r.Outcomes {
 				r.Outcomes[i].State = rapid.SampledFrom([]ddns.TargetState{ddns.Right, ddns.Changed, ddns.Refused, ddns.Outcome{}.State}).Draw(t, "state")
 			}
 			for i := range r.Receipts {
 				r.Receipts[i].Change.Target = r.Outcomes[i%len(r.Outcomes)].Target
 			}
-			a.sayRound(r)
+			a.sayRound(r, false)
 			a.sayBefore([]string{r.ID})
 		},
-		"check": func(t *rapid.T, a *app) { a.sayCheck(some[checkReport](t), some[ddns.Round](t)) },
+		"check": func(t *rapid.T, a *app) { a.sayCheck(some[checkReport](t, texts), some[ddns.Round](t, texts)) },
 		"status": func(t *rapid.T, a *app) {
-			s := some[StatusReport](t)
+			s := some[StatusReport](t, texts)
 			sayf(a.stdout, "%s\n", s.Line)
-			a.sayReport(some[ddns.Report](t))
+			a.sayReport(some[ddns.Report](t, texts))
 		},
 		"ip": func(t *rapid.T, a *app) {
-			a.sayVerdicts([]ddns.Verdict{some[ddns.Verdict](t)})
-			a.sayWAN(some[ddns.WAN](t))
+			a.sayVerdicts([]ddns.Verdict{some[ddns.Verdict](t, texts)})
+			a.sayWAN(some[ddns.WAN](t, texts))
 		},
 		"doctor": func(t *rapid.T, a *app) {
-			d := some[doctor.Diagnosis](t)
+			d := some[doctor.Diagnosis](t, texts)
 			a.pasteable(&d)
 			a.sayFindings(d)
 			a.sayNight(d, time.UTC)
 			a.sayDiagnosis(d)
 		},
 		"waf": func(t *rapid.T, a *app) {
-			a.sayWayIn(some[wayInReport](t))
-			a.sayRules(some[rulesReport](t))
-			a.sayLevels("status", some[levelsReport](t))
-			a.sayTest(wayInReport{Name: hostile.Draw(t, "name"), Header: hostile.Draw(t, "header")}, some[ddns.WayIn](t), some[allowFlags](t))
+			a.sayWayIn(some[wayInReport](t, texts))
+			a.sayRules(some[rulesReport](t, texts))
+			a.sayLevels("status", some[levelsReport](t, texts))
+			a.sayTest(wayInReport{Name: texts.Draw(t, "name"), Header: texts.Draw(t, "header")}, some[ddns.WayIn](t, texts), some[allowFlags](t, texts))
 		},
 		"migrate": func(t *rapid.T, a *app) {
-			m := &migration{app: a, parts: &parts{}, flags: migrateFlags{apply: rapid.Bool().Draw(t, "apply")}, named: some[[]string](t), file: hostile.Draw(t, "file")}
-			m.round = some[ddns.Round](t)
+			m := &migration{app: a, parts: &parts{}, flags: migrateFlags{apply: rapid.Bool().Draw(t, "apply")}, named: some[[]string](t, texts), file: texts.Draw(t, "file")}
+			m.round = some[ddns.Round](t, texts)
 			for _, state := range []ddns.TargetState{ddns.Changed, ddns.Refused} {
-				row := &migrateRow{alias: some[ddns.Alias](t), shown: hostile.Draw(t, "shown"), evidence: hostile.Draw(t, "evidence"),
-					outcome: some[ddns.Outcome](t), after: some[[]ddns.Record](t), follow: some[[]string](t), notes: some[[]string](t)}
+				row := &migrateRow{alias: some[ddns.Alias](t, texts), shown: texts.Draw(t, "shown"), evidence: texts.Draw(t, "evidence"),
+					outcome: some[ddns.Outcome](t, texts), after: some[[]ddns.Record](t, texts), follow: some[[]string](t, texts), notes: some[[]string](t, texts)}
 				row.outcome.State = state
 				m.rows = append(m.rows, row)
 			}
-			m.keep.names, m.path = nil, hostile.Draw(t, "path")
+			m.keep.names, m.path = nil, texts.Draw(t, "path")
 			m.say()
 		},
 		"a failure": func(t *rapid.T, a *app) {
-			a.conclude(errors.Join(some[error](t), errors.New(hostile.Draw(t, "error"))))
-			a.warn(some[[]string](t))
+			a.conclude(errors.Join(some[error](t, texts), errors.New(texts.Draw(t, "error"))))
+			a.warn(some[[]string](t, texts))
 		},
-		"JSON": func(t *rapid.T, a *app) {
-			doc := map[string]string{"a": strings.ToValidUTF8(hostile.Draw(t, "text"), "")}
-			if err := a.printJSON(doc); err != nil {
-				t.Fatal(err)
-			}
-			var read map[string]string
-			if err := json.Unmarshal(a.stdout.(*output).to.(*bytes.Buffer).Bytes(), &read); err != nil || read["a"] != doc["a"] {
-				t.Fatalf("%v: %q was read as %q", err, doc["a"], read["a"])
-			}
-		},
+	}
+}
+
+func TestNothingOfAnybodyElseReachesTheTerminalAsAControlCharacter(t *testing.T) {
+	says := printers(hostile)
+	says["JSON"] = func(t *rapid.T, a *app) {
+		doc := map[string]string{"a": strings.ToValidUTF8(hostile.Draw(t, "text"), "")}
+		if err := a.printJSON(doc); err != nil {
+			t.Fatal(err)
+		}
+		var read map[string]string
+		if err := json.Unmarshal(a.stdout.(*output).to.(*bytes.Buffer).Bytes(), &read); err != nil || read["a"] != doc["a"] {
+			t.Fatalf("%v: %q was read as %q", err, doc["a"], read["a"])
+		}
 	}
 	for name, say := range says {
 		t.Run(name, func(t *testing.T) {
@@ -205,7 +211,7 @@ func TestTheLogObeysNobody(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			var out bytes.Buffer
 			a := &app{stderr: &output{to: &out}}
-			a.logger(slog.LevelInfo, format).Info(hostile.Draw(t, "message"), "key", hostile.Draw(t, "value"), "err", some[error](t))
+			a.logger(slog.LevelInfo, format).Info(hostile.Draw(t, "message"), "key", hostile.Draw(t, "value"), "err", some[error](t, hostile))
 			if text := obeyed(out.String()); text != "" {
 				t.Fatalf("%q", text)
 			}

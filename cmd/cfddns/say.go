@@ -46,7 +46,7 @@ func (a *app) printJSON(doc any) error {
 
 // sayRound prints a round for a person. A round in which everything was right
 // already says nothing, unless somebody looks: cron would mail it.
-func (a *app) sayRound(r ddns.Round) {
+func (a *app) sayRound(r ddns.Round, all bool) {
 	quiet := !a.terminal && !r.Dry
 	said := false
 	made, proofs := map[string][]ddns.Receipt{}, map[string][]ddns.Proof{} // by target
@@ -57,15 +57,17 @@ func (a *app) sayRound(r ddns.Round) {
 		proofs[p.Target.Key()] = append(proofs[p.Target.Key()], p)
 	}
 	var wrong []ddns.Outcome
+	var good []goodRow
 	for _, o := range r.Outcomes {
 		switch {
 		case o.State != ddns.Right && o.State != ddns.Changed:
 			wrong = append(wrong, o)
 		case o.State == ddns.Changed || !quiet:
-			a.sayGood(o, r.Dry, made[o.Target.Key()], proofs[o.Target.Key()])
+			good = append(good, goodRows(o, r.Dry, made[o.Target.Key()], proofs[o.Target.Key()])...)
 			said = said || o.State == ddns.Changed
 		}
 	}
+	a.sayGood(good, all)
 	a.sayWrong(wrong)
 	said = a.sayWaysIn(r, quiet) || said
 	if r.Dry {
@@ -140,29 +142,6 @@ func fromOutcome(r ddns.Round, c ddns.Condition) bool {
 func holdsNames(r ddns.Round, h ddns.Holding) bool {
 	return slices.ContainsFunc(r.Outcomes, func(o ddns.Outcome) bool { return o.State == ddns.Held && o.Target.Family() == h.Family }) ||
 		slices.ContainsFunc(r.WaysIn, func(o ddns.WayInOutcome) bool { return o.State == ddns.Held })
-}
-
-// sayGood prints the lines of a target that is right: one for each change, with its reason.
-func (a *app) sayGood(o ddns.Outcome, dry bool, made []ddns.Receipt, proofs []ddns.Proof) {
-	word := string(o.State)
-	if dry && o.State == ddns.Changed {
-		word = "would change"
-	}
-	proof := proofText(proofs)
-	for _, rc := range made {
-		c := rc.Change
-		if c.Drill {
-			continue
-		}
-		sayf(a.stdout, "%s  %s %s  %s%s\n              %s\n", a.paint(word, 12), o.Target.Shown, o.Target.Type, changeText(c), proof, c.Why)
-		if c.Before != nil && c.Op != ddns.Update {
-			sayf(a.stdout, "              the record that stood there: %s\n", wholeText(*c.Before))
-		}
-		proof = ""
-	}
-	if proof != "" || o.State == ddns.Right {
-		sayf(a.stdout, "%s  %s %s  %s%s\n", a.paint(word, 12), o.Target.Shown, o.Target.Type, o.Address, proof)
-	}
 }
 
 // wholeText is all of a record, so that nothing that was deleted is lost.

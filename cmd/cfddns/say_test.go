@@ -102,7 +102,7 @@ func TestNoConditionIsSilent(t *testing.T) {
 				Outcomes: []ddns.Outcome{{Target: home, Zone: "example.com", State: ddns.Right, Address: "45.67.89.10"}},
 				Holdings: []ddns.Holding{{Family: ddns.IPv4, Decision: ddns.Publish, Address: netip.MustParseAddr("45.67.89.10")}}}
 			var out bytes.Buffer
-			(&app{stdout: &out, stderr: &out}).sayRound(r)
+			(&app{stdout: &out, stderr: &out}).sayRound(r, false)
 			if !strings.Contains(out.String(), c.Title) || !strings.Contains(out.String(), c.Hint) {
 				t.Errorf("once does not say %s of %q: %s", code, name, &out)
 			}
@@ -142,7 +142,7 @@ func TestARefusedDrillIsSaid(t *testing.T) {
 	}
 	r.Conditions = ddns.Assess(r, nil)
 	var out bytes.Buffer
-	(&app{stdout: &out, stderr: &out}).sayRound(r)
+	(&app{stdout: &out, stderr: &out}).sayRound(r, false)
 	for _, said := range []string{out.String(), roundLine(r)} {
 		if !strings.Contains(said, "the next change of address would be refused") {
 			t.Errorf("not said: %s", said)
