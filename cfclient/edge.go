@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +16,7 @@ import (
 	"net/http/httptrace"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -129,7 +132,7 @@ func edgeAnswer(response *http.Response, body []byte) ddns.EdgeAnswer {
 	code := edgeError(response.StatusCode, header.Get("Cf-Error-Type"), body)
 	age, _ := strconv.Atoi(header.Get("Age"))
 	date, _ := http.ParseTime(header.Get("Date"))
-	return ddns.EdgeAnswer{
+	answer := ddns.EdgeAnswer{
 		Status:          response.StatusCode,
 		CloudflareError: code,
 		Challenge:       header.Get("Cf-Mitigated") == "challenge",
@@ -140,6 +143,44 @@ func edgeAnswer(response *http.Response, body []byte) ddns.EdgeAnswer {
 		Age:             time.Duration(min(max(age, 0), maxAge)) * time.Second,
 		Date:            date,
 	}
+	answer.Origin = originOf(response, answer)
+	return answer
+}
+
+// originOf is the fingerprint of the web server behind the edge: what stays the
+// same from one answer to the next. Of most headers only that they are there is
+// taken, and nothing of those that the edge makes or changes. It is empty if
+// the edge made the answer itself or took it from a cache, since it then says
+// nothing of the web server.
+// https://developers.cloudflare.com/cache/concepts/cache-responses/
+func originOf(response *http.Response, answer ddns.EdgeAnswer) string {
+	header := response.Header
+	fresh := slices.Contains([]string{"", "DYNAMIC", "MISS", "BYPASS", "EXPIRED", "NONE/UNKNOWN"}, header.Get("Cf-Cache-Status"))
+	ofEdge := answer.CloudflareError != 0 || answer.Challenge || answer.Blocked || header.Get("Cf-Mitigated") != ""
+	if ofEdge || !answer.Cloudflare || !fresh || header.Get("Age") != "" {
+		return ""
+	}
+	marks := []string{strconv.Itoa(response.StatusCode)}
+	for name, values := range header {
+		switch {
+		case strings.HasPrefix(name, "Cf-") || slices.Contains(passingHeaders(), name):
+		case slices.Contains([]string{"Content-Type", "Location", "Www-Authenticate", "X-Powered-By"}, name):
+			marks = append(marks, name+": "+strings.Join(values, ", "))
+		default:
+			marks = append(marks, name)
+		}
+	}
+	slices.Sort(marks)
+	sum := sha256.Sum256([]byte(strings.Join(marks, "\n")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// passingHeaders are those that the edge writes, and those that come and go with
+// the page or the moment.
+func passingHeaders() []string {
+	return []string{"Accept-Ranges", "Age", "Alt-Svc", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Date", "Etag",
+		"Expect-Ct", "Expires", "Keep-Alive", "Last-Modified", "Nel", "Pragma", "Priority", "Report-To", "Reporting-Endpoints", "Retry-After",
+		"Server", "Server-Timing", "Set-Cookie", "Speculation-Rules", "Transfer-Encoding", "Vary"}
 }
 
 // maxAge bounds what is believed of an Age, in seconds: a year.

@@ -1,6 +1,7 @@
 package cfclient
 
 import (
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"net/http"
@@ -71,10 +72,44 @@ func TestLookSaysWhatKindOfAnswerCame(t *testing.T) {
 			if got.Date.IsZero() {
 				t.Error("the edge's clock was not read")
 			}
-			if diff := cmp.Diff(tt.want, got, cmpopts.IgnoreFields(ddns.EdgeAnswer{}, "Date")); diff != "" {
+			if diff := cmp.Diff(tt.want, got, cmpopts.IgnoreFields(ddns.EdgeAnswer{}, "Date", "Origin")); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
+			ofOrigin := got.Cloudflare && got.CloudflareError == 0 && !got.Challenge && !got.Blocked && got.Cache != "HIT"
+			if (got.Origin != "") != ofOrigin {
+				t.Errorf("the fingerprint of the web server is %q", got.Origin)
+			}
 		})
+	}
+}
+
+func TestAWebServerIsKnownAgainByWhatStaysTheSame(t *testing.T) {
+	print := func(status int, header ...string) string {
+		response := &http.Response{StatusCode: status, Header: http.Header{"Server": {"cloudflare"}, "Cf-Ray": {rand.Text()}, "Content-Type": {"text/html"}}}
+		for i := 0; i < len(header); i += 2 {
+			response.Header.Set(header[i], header[i+1])
+		}
+		return edgeAnswer(response, nil).Origin
+	}
+	usual := print(200, "X-Frame-Options", "DENY")
+	for _, c := range []struct {
+		name string
+		got  string
+		same bool
+	}{
+		{"another page of it", print(200, "X-Frame-Options", "SAMEORIGIN", "Etag", `"2"`, "Content-Length", "9", "Set-Cookie", "a=b", "Cf-Cache-Status", "DYNAMIC"), true},
+		{"an error of it", print(503, "X-Frame-Options", "DENY"), false},
+		{"a server without its headers", print(200), false},
+		{"a server with others", print(200, "X-Frame-Options", "DENY", "X-Powered-By", "PHP/8.3"), false},
+		{"another kind of page", print(200, "X-Frame-Options", "DENY", "Content-Type", "application/json"), false},
+		{"a page from a cache", print(200, "X-Frame-Options", "DENY", "Cf-Cache-Status", "HIT"), false},
+		{"an old page from a cache that was asked whether it still holds", print(200, "X-Frame-Options", "DENY", "Cf-Cache-Status", "REVALIDATED"), false},
+		{"a page with an age", print(200, "X-Frame-Options", "DENY", "Age", "0"), false},
+		{"a challenge", print(403, "X-Frame-Options", "DENY", "Cf-Mitigated", "challenge"), false},
+	} {
+		if (c.got == usual) != c.same {
+			t.Errorf("%s: %q, and the usual one is %q", c.name, c.got, usual)
+		}
 	}
 }
 

@@ -49,6 +49,9 @@ const (
 	CodeHopDark      Code = "hop-dark"      // a DDNS host that names still lead to does not answer
 	CodeUnkept       Code = "unkept"        // a name holds this home's address, and this cfddns does not keep it
 	CodeWayIn        Code = "way-in"        // the way in of a script host could not be kept right
+
+	// The router names what is, or was, published, and the vote another address.
+	CodeDisagrees Code = "router-disagrees"
 )
 
 // Severity says how loud a condition is.
@@ -131,7 +134,7 @@ func Assess(r Round, before []Condition) []Condition {
 		raised = append(raised, assessVerdict(v, r.Holdings[i])...)
 		raised = append(raised, assessRoster(v, before)...)
 	}
-	raised = append(raised, r.WAN.assess(r.behindCGNAT(IPv4))...)
+	raised = append(raised, r.WAN.assess(r.holdingOf(IPv4), before)...)
 	raised = append(raised, assessZones(r.Found)...)
 	for _, o := range r.Outcomes {
 		raised = append(raised, o.Conditions()...)
@@ -262,7 +265,7 @@ func assessZones(f Found) (raised []Condition) {
 // of all targets of the token, of a zone or of a name alike is said once.
 func (o Outcome) Conditions() []Condition {
 	switch o.Code {
-	case "":
+	case "", CodeDisagrees: // that is said once, of the family
 		return nil
 	case CodeToken, CodeTokenFilter, CodeUnreachable, CodeLimited:
 		return []Condition{condition(o.Code, "", o.Why, o.Hint)}

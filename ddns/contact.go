@@ -28,6 +28,13 @@ func (r *Runner) firstContact(round Round, plan Plan, past Past) {
 	}
 }
 
+// moved reports whether a round changed an address of a family.
+func (r Round) moved(f Family) bool {
+	return slices.ContainsFunc(r.Receipts, func(rc Receipt) bool {
+		return rc.State == Confirmed && moves(rc.Change) && rc.Change.Target.Family() == f
+	})
+}
+
 // moves reports whether a change makes an address record hold another address.
 func moves(c Change) bool {
 	return c.Op == Update && !c.Drill && c.Before.Content != c.After.Content

@@ -26,6 +26,25 @@ type EdgeAnswer struct {
 	Cache string        // Cf-Cache-Status: "HIT", "DYNAMIC", …
 	Age   time.Duration // of a page from the cache
 	Date  time.Time     // what the edge's clock says; zero if it does not
+
+	// Origin is a fingerprint of the web server that wrote the answer: its status
+	// and the headers that stay the same from one answer to the next. It is empty
+	// if the edge made the answer itself, or took it from a cache.
+	Origin string
+}
+
+// word says in a few words what kind of answer it is.
+func (a EdgeAnswer) word() string {
+	switch {
+	case a.Challenge:
+		return "a challenge"
+	case a.CloudflareError != 0:
+		return fmt.Sprintf("%d, error %d", a.Status, a.CloudflareError)
+	case a.Cache != "":
+		return fmt.Sprintf("%d, cache: %s", a.Status, a.Cache)
+	default:
+		return fmt.Sprintf("%d", a.Status)
+	}
 }
 
 // excuse says why an answer tells nothing of the record.

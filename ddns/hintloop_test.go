@@ -202,7 +202,7 @@ func TestWhatARouterPushesExplains(t *testing.T) {
 
 type noWitness struct{}
 
-func (noWitness) WAN(context.Context) []ddns.WANFinding { return nil }
+func (noWitness) WAN(context.Context, func(ddns.WANFinding)) {}
 
 func TestWhoeverWishesForARoundIsToldOneThatBeganAfterwards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

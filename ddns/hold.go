@@ -62,11 +62,12 @@ type Guard string
 
 // The guards of a family.
 const (
-	NoGuard    Guard = ""
-	VetoGuard  Guard = "veto"
-	DampGuard  Guard = "damping"
-	AgreeGuard Guard = "agreement" // there is no quorum
-	CGNATGuard Guard = "cgnat"     // the provider translates: nobody comes in there
+	NoGuard     Guard = ""
+	VetoGuard   Guard = "veto"
+	DampGuard   Guard = "damping"
+	AgreeGuard  Guard = "agreement" // there is no quorum
+	CGNATGuard  Guard = "cgnat"     // the provider translates: nobody comes in there
+	RouterGuard Guard = "router"    // the router names what is published
 )
 
 // Holding is what is done about the verdict of one family, and why.
@@ -78,6 +79,11 @@ type Holding struct {
 	Why      string
 	Hint     string    // what a person can do about the guard; empty: see who says what
 	Until    time.Time // when the guard ends at the latest; zero if it depends on answers alone
+	// ProxiedWait is set if the address is published for DNS-only names, and the
+	// names behind Cloudflare's proxy wait on.
+	ProxiedWait bool
+	// Against is what a witness says against the address; empty if none does.
+	Against string
 }
 
 // Veto is a change that operators hold up by still naming what is published.
@@ -100,14 +106,12 @@ type Damped struct {
 
 // Hold decides what is done about a verdict. It is pure. Published is the set
 // of addresses that our records of the family hold; wan is what a witness found
-// in this very round, where an A record is about to be written. Behind a
-// provider's NAT no visitor reaches the agreed address: as long as a witness
-// says so, and no longer, A records are neither created nor changed.
+// in this very round, where an A record is about to be written.
 func Hold(v Verdict, published []netip.Addr, wan WAN, m FamilyMemory, now time.Time) (Holding, FamilyMemory) {
 	h, m := holdChange(v, published, m, now)
-	if h.Decision != Stay && v.Family == IPv4 && wan.NAT.Shared() && !wan.Accepted {
-		h.Decision, h.Guard, h.Until = Wait, CGNATGuard, time.Time{}
-		h.Why, h.Hint = wan.Why+", so no A record is created or changed", wan.Hint
+	m.Wanted = m.Wanted.after(v, published, now)
+	if h.Decision != Stay && v.Family == IPv4 {
+		h = heed(wan, h, published, m.Wanted)
 	}
 	return h, m
 }

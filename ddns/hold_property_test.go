@@ -30,7 +30,9 @@ func TestNoGuardIsWithoutAnEnd(t *testing.T) {
 				answers = append(answers, rapid.SampledFrom(addresses(old, old, other, home, wrong, nothing)).Draw(t, "answer"))
 			}
 			var h Holding
-			h, m = Hold(Vote(r, saying(r, answers...)), published, WAN{}, m, now)
+			v := Vote(r, saying(r, answers...))
+			tale := rapid.SampledFrom([]string{"100.64.0.1", old.String(), other.String(), home.String()}).Draw(t, "tale")
+			h, m = Hold(v, published, JudgeWAN(v, by(Repeated, tale)), m, now) // the router, or whoever speaks in its name
 			if len(m.Overruled) > len(r.Members) || len(m.Changes) > dampAfter || len(m.Damped.Dissent) > len(r.Members) {
 				t.Fatalf("memory grew: %+v", m)
 			}
@@ -61,6 +63,7 @@ func drawMemory(t *rapid.T, r Roster) FamilyMemory {
 	operator := rapid.SampledFrom(operatorsOf(r.Members))
 	address := rapid.SampledFrom(addresses(home, old, other))
 	return FamilyMemory{
+		Wanted:    Wanted{Since: moment.Draw(t, "wanted since"), Seen: moment.Draw(t, "wanted")},
 		Changes:   rapid.SliceOfN(moment, 0, dampAfter).Draw(t, "changes"),
 		Overruled: rapid.SliceOfDistinct(operator, rapid.ID).Draw(t, "overruled"),
 		Veto:      Veto{Said: address.Draw(t, "said").String(), Since: moment.Draw(t, "since"), Last: moment.Draw(t, "last"), Rounds: rapid.IntRange(0, 10).Draw(t, "rounds")},

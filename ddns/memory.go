@@ -28,6 +28,11 @@ type Memory struct {
 	Token TokenEnd
 	// QuietUntil is until when Cloudflare asked for no call; zero if it did not.
 	QuietUntil time.Time `json:",omitzero"`
+	// Origins is what the home's web server last answered through the edge, by
+	// Target.Key: the fingerprint of EdgeAnswer.
+	Origins map[string]string `json:",omitempty"`
+	// RouterAt is when a router of this home last answered.
+	RouterAt time.Time `json:",omitzero"`
 	// Raised are the conditions that stand.
 	Raised []Condition `json:",omitempty"`
 }
@@ -47,6 +52,8 @@ type FamilyMemory struct {
 	Overruled []string `json:",omitempty"`
 	// Damped is the change that damping holds, if any.
 	Damped Damped
+	// Wanted is since when a change is wanted, if one is.
+	Wanted Wanted
 }
 
 // confirmedMost bounds the history of addresses. A record with an older
@@ -106,6 +113,7 @@ func (m Memory) knows(a netip.Addr) bool {
 // clone returns a memory whose maps can be changed without changing m's.
 func (m Memory) clone() Memory {
 	m.Kept, m.Contests, m.Refusals, m.Hops, m.Wrote = cloned(m.Kept), cloned(m.Contests), cloned(m.Refusals), cloned(m.Hops), cloned(m.Wrote)
+	m.Origins = cloned(m.Origins)
 	return m
 }
 

@@ -29,6 +29,9 @@ const (
 	// count as a second round. paceGuarded is the longest.
 	paceGuard   = 6 * time.Second
 	paceGuarded = vetoLongest / vetoRounds
+	// paceStill is the wait while proxied names stay where visitors still find the
+	// home, and until it is looked whether they do.
+	paceStill = 2 * time.Minute
 	// paceProof is the wait between questions about what was not yet seen, for proofLongest.
 	paceProof    = 15 * time.Second
 	proofLongest = 5 * time.Minute
@@ -65,6 +68,8 @@ func (p pace) after(r Round) (pace, time.Duration) {
 	case r.passing():
 		p.odd++
 		wait = jittered(p.oddWait())
+	case slices.ContainsFunc(r.Holdings, func(h Holding) bool { return h.ProxiedWait }):
+		return pace{}, max(paceStill, r.askedToWait())
 	case r.wayless() && p.odd >= waylessTries:
 		return p, 0
 	case r.wayless():
@@ -148,19 +153,25 @@ func (r Round) guarded() bool {
 }
 
 // pressing reports whether a guard holds a change that more rounds can free. The
-// provider's NAT is not gone a minute later.
-func (h Holding) pressing() bool { return h.Decision == Wait && h.Guard != CGNATGuard }
+// provider's NAT is not gone a minute later, unless that is hardly more than a tale.
+func (h Holding) pressing() bool {
+	return h.Decision == Wait && (h.Guard != CGNATGuard || !h.Until.IsZero())
+}
 
-// guardEnds is how long it is until the first of the guards that hold a change
-// ends, but no less than paceGuard.
+// guardEnds is how long it is, after the round, until the first of the guards
+// that hold a change ends. One that should have ended waits for rounds, and is
+// given the next after paceGuard.
 func (r Round) guardEnds() time.Duration {
 	first := paceGuarded
 	for _, h := range r.Holdings {
 		if h.pressing() {
-			first = min(first, h.Until.Sub(r.Started))
+			first = min(first, h.Until.Sub(r.Started)-r.Took)
 		}
 	}
-	return max(first, paceGuard)
+	if first <= 0 {
+		return paceGuard
+	}
+	return max(first, time.Second)
 }
 
 // passing reports whether something is wrong that may pass by itself. What
@@ -186,6 +197,15 @@ func (r Round) passing() bool {
 // behindCGNAT reports whether a family is held since the provider translates.
 func (r Round) behindCGNAT(f Family) bool {
 	return slices.ContainsFunc(r.Holdings, func(h Holding) bool { return h.Family == f && h.Guard == CGNATGuard })
+}
+
+// holdingOf is what is done about a family; the zero Holding if nothing is.
+func (r Round) holdingOf(f Family) Holding {
+	i := slices.IndexFunc(r.Holdings, func(h Holding) bool { return h.Family == f })
+	if i < 0 {
+		return Holding{}
+	}
+	return r.Holdings[i]
 }
 
 // askedToWait is the longest Retry-After that Cloudflare asked for.

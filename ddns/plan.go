@@ -144,6 +144,10 @@ func (d differ) refused(code Code, why, hint string) Outcome {
 // planUnlessRefused plans the target, and leaves out what Cloudflare refused lately.
 func (d differ) planUnlessRefused(found Found) (Outcome, []Change) {
 	o, changes := d.plan(found)
+	if d.waitsProxied(changes) {
+		d.zone, _ = found.zoneOf(d.target.Name)
+		return d.heldBack(o), nil
+	}
 	r, remembered := d.memory.Refusals[d.target.Key()]
 	if !remembered || !d.now.Before(r.Until) || r.Until.Sub(d.now) > refusalPause { // the clock was set back
 		return o, changes
@@ -156,6 +160,22 @@ func (d differ) planUnlessRefused(found Found) (Outcome, []Change) {
 	o = d.refused(CodeRefused, fmt.Sprintf("%s; not tried again before %s", r.Why, r.Until.UTC().Format(time.RFC3339)), r.Hint)
 	o.Until = r.Until
 	return o, nil
+}
+
+// waitsProxied reports whether changes would lead visitors of a proxied name
+// elsewhere while they still find this home where the name leads now.
+func (d differ) waitsProxied(changes []Change) bool {
+	return d.wishes.Holdings[d.target.Family()].ProxiedWait && slices.ContainsFunc(changes, func(c Change) bool {
+		return c.After != nil && c.After.Proxied && (c.Before == nil || c.Before.Content != c.After.Content)
+	})
+}
+
+// heldBack is the outcome of a target that waits although its family is published.
+func (d differ) heldBack(planned Outcome) Outcome {
+	holding := d.wishes.Holdings[d.target.Family()]
+	o := d.outcome(Held, holding.Why)
+	o.Hint, o.Code, o.Records = holding.Hint, CodeDisagrees, planned.Records
+	return o
 }
 
 // plan walks through what may stand in the way of one target, from the

@@ -102,7 +102,7 @@ func (r *Runner) Prove(ctx context.Context, last Round, past Past) (Round, Past)
 	round.Proofs = append(round.Proofs, fresh...)
 	round.Outcomes = contradict(round.Outcomes, round.Proofs)
 	round.Conditions = r.assess(round, past.Memory.Raised, r.keep())
-	past.Memory = past.Memory.clone()
+	past.Memory = rememberOrigins(past.Memory.clone(), fresh)
 	past.Memory.Raised = round.Conditions
 	past.Unproved = stillUnproved(round, past.Unproved)
 	return round, past

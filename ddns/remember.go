@@ -45,6 +45,10 @@ func Remember(past Past, round Round) Past {
 			past.SeenAt[h.Family] = round.Started
 		}
 	}
+	m = rememberOrigins(m, round.Proofs)
+	if round.WAN.At.Equal(round.Started) && round.WAN.routed() {
+		m.RouterAt = round.Started
+	}
 	m.Hops = rememberHops(m.Hops, round)
 	past.Memory, past.Unproved = m, stillUnproved(round, past.Unproved)
 	return past
@@ -72,6 +76,16 @@ func rememberOutcome(m Memory, o Outcome, round Round) Memory {
 		m.Kept[key] = Kept{Address: address, RecordID: o.Records[0], At: round.Started}
 		if c, contested := m.Contests[key]; contested && o.Moved == "" {
 			m.Contests[key] = c.stands()
+		}
+	}
+	return m
+}
+
+// rememberOrigins notes how the home's web server answers through the edge.
+func rememberOrigins(m Memory, proofs []Proof) Memory {
+	for _, p := range proofs {
+		if p.Origin != "" {
+			m.Origins[p.Target.Key()] = p.Origin
 		}
 	}
 	return m

@@ -133,7 +133,11 @@ func (r Round) Report() Report {
 		doc.Hints = append(doc.Hints, HintReport{From: h.From, Says: h.Says})
 	}
 	for i, h := range r.Holdings {
-		doc.Hold = append(doc.Hold, HoldReport{Family: h.Family.String(), Decision: h.Decision.String(), Why: h.Why})
+		decision := h.Decision
+		if h.ProxiedWait { // for some names; each target says which
+			decision = Wait
+		}
+		doc.Hold = append(doc.Hold, HoldReport{Family: h.Family.String(), Decision: decision.String(), Why: h.Why})
 		if h.Guard == VetoGuard {
 			doc.Verdicts[i].State = Split.String() // a change under veto is a split to whoever reads
 		}

@@ -105,6 +105,11 @@ type Runner struct {
 	Connect func(ctx context.Context)
 	// PublishShared writes A records although the provider translates.
 	PublishShared bool
+	// Bound says that a person chose the line that counts (ip.bind).
+	Bound bool
+	// Forgets says that nothing is remembered of a round, so that no hold is
+	// begun which a later one would end.
+	Forgets bool
 	// Keep keeps what must survive a restart and could not be kept before, and says
 	// why it still cannot; nil if nothing is owed. A nil Keep keeps nothing.
 	Keep func() error
@@ -138,7 +143,7 @@ func (r *Runner) RoundUntil(ctx, patience context.Context, trigger Trigger, past
 	round.Found, round.Hops, past.Memory.Hops = seen.found, seen.hops, seen.answered
 	for more := seen.first(r); more; more = seen.rest() { // both families, or the slower one afterwards
 		round.Verdicts = seen.verdicts()                                         // → vote
-		round.WAN = r.beforeWrite(seen, now)                                     //
+		round.WAN = seen.witnessed()                                             //
 		round.Holdings, past.Memory = r.hold(round, seen.turn, past.Memory, now) // → hold
 		plan := Diff(r.wishes(round, seen.turn), round.Found, past.Memory, now)  // → plan
 		r.firstContact(round, plan, past)                                        //
@@ -156,7 +161,7 @@ func (r *Runner) RoundUntil(ctx, patience context.Context, trigger Trigger, past
 	round.Hops, past.Memory.Hops = r.watchHops(ctx, round, past.Memory.Hops)    //
 	round.Beside = r.beside(round, past.Memory)                                 //
 	round.TokenEnd = r.tokenEnd(ctx, round.Found, past.Memory.Token, now)       //
-	round.Verdicts, round.WAN = r.late(seen, past.WAN, now)                     //
+	round.Verdicts, round.WAN = r.late(seen, round, past.WAN, now)              //
 	round.Conditions = r.assess(round, past.Memory.Raised, r.keep())            // → assess
 	round.QuietUntil = r.quiet()
 	round.Took, round.Calls, round.BrokenOff = time.Since(began), r.Calls()-calls, ctx.Err() != nil

@@ -31,6 +31,7 @@ type vote struct {
 	family  Family
 	verdict Verdict
 	inquiry *inquiry // still open; nil if nobody was asked
+	wan     WAN      // what a witness says of it, where something is to be written
 	taken   bool     // the round knows of it
 }
 
@@ -57,13 +58,15 @@ func (r *Runner) observeAndLook(asking, looking context.Context, trigger Trigger
 	}
 	for i, roster := range r.Rosters {
 		s.votes[i].family = roster.Family
-		if r.Assume.IsValid() || r.Asked != nil {
-			s.votes[i].verdict = r.known(i)
-			s.decided <- i
-			continue
-		}
-		go func() { // ends with asking; rest waits for it
-			s.votes[i].inquiry, s.votes[i].verdict = r.ask(asking, s, roster, trigger, past, now)
+		go func() { // ends with asking and looking; rest waits for it
+			v := &s.votes[i]
+			if r.Assume.IsValid() || r.Asked != nil {
+				v.verdict = r.known(i)
+			} else {
+				v.inquiry, v.verdict = r.ask(asking, s, roster, trigger, past, now)
+			}
+			<-s.looked
+			v.wan = r.hearWitness(looking, s, v.verdict, past.Memory, now)
 			s.decided <- i
 		}()
 	}
@@ -87,6 +90,9 @@ func (r *Runner) ask(asking context.Context, s *sight, roster Roster, trigger Tr
 	q.wait(func(said []Observation, outstanding []Source) bool {
 		if len(how.Expected) > 0 && slices.ContainsFunc(said, func(o Observation) bool { return o.Err == nil && !slices.Contains(how.Expected, o.Address) }) {
 			s.connect()
+			if roster.Family == IPv4 {
+				s.wan.begin()
+			}
 		}
 		select {
 		case <-s.looked:
@@ -153,6 +159,16 @@ func (s *sight) verdicts() []Verdict {
 	return verdicts
 }
 
+// witnessed is what the witness says of what is about to be written.
+func (s *sight) witnessed() WAN {
+	for i := range s.votes {
+		if v := &s.votes[i]; v.taken && v.family == IPv4 {
+			return v.wan
+		}
+	}
+	return WAN{}
+}
+
 // presses reports whether a verdict is to be written and must not wait. What
 // takes the place of a CNAME goes in one batch for both families.
 func (r *Runner) presses(s *sight, v Verdict) bool {
@@ -178,7 +194,7 @@ const fullEvery = 24 * time.Hour
 
 // late gives the stragglers a moment to show dissent, and ends the asking. What they say
 // is shown and remembered of them; it cannot change what was decided.
-func (r *Runner) late(s *sight, before WAN, now time.Time) ([]Verdict, WAN) {
+func (r *Runner) late(s *sight, round Round, before WAN, now time.Time) ([]Verdict, WAN) {
 	defer s.opening.Wait()
 	defer s.close()
 	verdicts := s.verdicts()
@@ -191,7 +207,10 @@ func (r *Runner) late(s *sight, before WAN, now time.Time) ([]Verdict, WAN) {
 		}
 	}
 	closing.Wait()
-	return verdicts, r.judge(verdicts, append(found, s.told...), now).orStanding(before, now)
+	if !round.moved(IPv4) { // what was pushed before a change says nothing after it
+		found = append(found, s.told...)
+	}
+	return verdicts, r.judge(verdictOf(verdicts, IPv4), found, now).orStanding(before, now)
 }
 
 // lateMoment is what stragglers get after everything was done.

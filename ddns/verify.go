@@ -31,6 +31,7 @@ type Proof struct {
 	Answer  string
 	Why     string
 	Hint    string
+	Origin  string // the fingerprint of an answer through the edge; see EdgeAnswer
 }
 
 // Nameservers asks one DNS server one question.
@@ -228,12 +229,8 @@ func (p Prover) byResolvers(ctx context.Context, c claim, before Proof) (Proof, 
 func (p Prover) byEdge(ctx context.Context, c claim, at netip.Addr) Proof {
 	ctx, cancel := context.WithTimeout(ctx, 2*proofTimeout)
 	defer cancel()
-	url := c.target.Check
-	if url == "auto" || url == "" {
-		url = "https://" + questionName(c.target.Name) + "/"
-	}
 	proof := Proof{Target: c.target, By: "edge"}
-	answer, err := p.Edge.Look(ctx, url, at)
+	answer, err := p.Edge.Look(ctx, c.page(), at)
 	switch {
 	case err != nil:
 		proof.Outcome, proof.Why = ProofUnasked, err.Error()
@@ -245,9 +242,17 @@ func (p Prover) byEdge(ctx context.Context, c claim, at netip.Addr) Proof {
 		proof.Outcome, proof.Answer = ProofUnasked, fmt.Sprintf("%d", answer.Status)
 		proof.Why = answer.excuse()
 	default:
-		proof.Outcome, proof.Answer = ProofSeen, fmt.Sprintf("%d", answer.Status)
+		proof.Outcome, proof.Answer, proof.Origin = ProofSeen, fmt.Sprintf("%d", answer.Status), answer.Origin
 	}
 	return proof
+}
+
+// page is the URL that the edge is asked for.
+func (c claim) page() string {
+	if url := c.target.Check; url != "auto" && url != "" {
+		return url
+	}
+	return "https://" + questionName(c.target.Name) + "/"
 }
 
 // differs says how an answer differs from the claim, or "".

@@ -19,19 +19,20 @@ type witness struct {
 }
 
 // WAN implements ddns.WANWitness.
-func (w *witness) WAN(ctx context.Context) []ddns.WANFinding {
+func (w *witness) WAN(ctx context.Context, tell func(ddns.WANFinding)) {
 	w.asked++
 	wait := time.NewTimer(w.after)
 	defer wait.Stop()
 	if w.address.IsValid() {
 		select {
 		case <-wait.C:
-			return []ddns.WANFinding{{By: "nat-pmp", Address: w.address, Took: w.after}}
+			tell(ddns.WANFinding{By: "nat-pmp", Address: w.address, Backing: ddns.Repeated, Took: w.after})
+			return
 		case <-ctx.Done():
 		}
 	}
 	<-ctx.Done()
-	return []ddns.WANFinding{{By: "nat-pmp", Err: ctx.Err()}}
+	tell(ddns.WANFinding{By: "nat-pmp", Err: ctx.Err()})
 }
 
 var shared = netip.MustParseAddr("100.64.1.2")

@@ -371,11 +371,12 @@ func TestARuleThatIsNotNeededAtAnotherPlaceIsNotMoved(t *testing.T) {
 type named netip.Addr
 
 // WAN implements ddns.WANWitness.
-func (n named) WAN(context.Context) []ddns.WANFinding {
-	if a := netip.Addr(n); a.IsValid() {
-		return []ddns.WANFinding{{By: "nat-pmp", Address: a}}
+func (n named) WAN(_ context.Context, tell func(ddns.WANFinding)) {
+	f := ddns.WANFinding{By: "nat-pmp", Address: netip.Addr(n), Backing: ddns.Repeated}
+	if !f.Address.IsValid() {
+		f.Err = errors.New("silent")
 	}
-	return []ddns.WANFinding{{By: "nat-pmp", Err: errors.New("silent")}}
+	tell(f)
 }
 
 func TestASharedAddressOfThisHomeIsNotLetIn(t *testing.T) {

@@ -59,6 +59,8 @@ func (r *Runner) comesFrom(ctx context.Context, kept KeptWayIn, round Round) (or
 		agreed := false
 		for _, h := range round.Holdings {
 			switch {
+			case h.Against != "": // a wrong rule lets a stranger in
+				why = fmt.Errorf("%w (%s)", ErrNoAddress, h.Against)
 			case h.Decision == Publish:
 				o.known[h.Family], agreed = []netip.Addr{h.Address}, true
 			case h.Guard == CGNATGuard:
@@ -96,7 +98,7 @@ func (r *Runner) refuseShared(ctx context.Context, kept KeptWayIn, round Round) 
 	if !wan.answered() && r.Witness != nil {
 		ctx, cancel := context.WithTimeout(ctx, sharedMoment)
 		defer cancel()
-		wan = JudgeWAN(v, r.Witness.WAN(ctx))
+		wan = JudgeWAN(v, FindingsOf(ctx, r.Witness))
 	}
 	if wan.NAT.Shared() {
 		return RefuseShared(kept.Name, v.Address)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,8 +17,8 @@ import (
 // names the old line, and any machine of the LAN can answer in its place.
 //
 // Two protocols are asked side by side, NAT-PMP (router_natpmp.go) and UPnP IGD
-// (router_igd.go), and the first address ends the asking. Nothing is ever
-// mapped: a port that is open is for the person to open. Beside them stand the
+// (router_igd.go). Nothing is ever mapped: a port that is open is for the person
+// to open. Beside them stand the
 // interface of the default route, on a machine that holds the line itself, and
 // the routers on the way out (hops.go), which tell a container its router.
 //
@@ -38,145 +37,197 @@ type Router struct {
 }
 
 const (
-	// gatewayPatience is how long the gateway and the router behind it are asked.
-	gatewayPatience = 1500 * time.Millisecond
+	// routerLongest is how long the routers are asked.
+	routerLongest = 3 * time.Second
 	// gatewayMoment is how long the gateway is waited for once the router behind
 	// it has answered.
 	gatewayMoment = 50 * time.Millisecond
+	// otherMoment is how long the other protocols are waited for once one has
+	// named an address: what a router says over TCP outweighs a datagram.
+	otherMoment = 150 * time.Millisecond
 )
 
-// errNoWAN says that a router answered and holds no address that it may name.
-var errNoWAN = errors.New("the router names no address: it has no line, or a private one (CGNAT, another router)")
+var (
+	// errNoWAN says that a router answered and holds no address that it may name.
+	errNoWAN = errors.New("the router names no address: it has no line, or a private one (CGNAT, another router)")
+	// errEnough ends the asking of those who could add nothing.
+	errEnough = errors.New("another has answered")
+)
 
 // WAN implements ddns.WANWitness.
-func (r Router) WAN(ctx context.Context) []ddns.WANFinding {
+func (r Router) WAN(ctx context.Context, tell func(ddns.WANFinding)) {
 	gateway, err := r.Gateway()
 	if err != nil {
-		return []ddns.WANFinding{{By: "default route", Err: err}}
+		tell(ddns.WANFinding{By: "default route", Err: err})
+		return
 	}
-	findings := atInterface(gateway)
+	for _, f := range atInterface(gateway) {
+		tell(f)
+	}
 	if gateway.Tunnel || ddns.Sane(gateway.Local, ddns.IPv4) == nil {
-		return findings // there is no router of this home on that way
+		return // there is no router of this home on that way
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var way []netip.Addr
-	behind := make(chan netip.Addr, 1) // the router behind the gateway, if there is one
-	looked := make(chan struct{})
-	go func() { // awaited below
-		defer close(looked)
-		defer close(behind)
-		if r.Hops != nil {
-			way = r.Hops(ctx, func(hop int, router netip.Addr) {
-				if hop == 2 && router.IsPrivate() && router != gateway.Address {
-					behind <- router
-				}
-			})
-		}
-	}()
-	findings = append(findings, r.askRouters(ctx, gateway.Address, behind)...)
-	if naming(findings) {
-		cancel() // the hops could add nothing
-	}
-	<-looked
-	return append(findings, hopFindings(way)...)
+	ctx, stop := context.WithTimeout(ctx, routerLongest)
+	defer stop()
+	ctx, enough := context.WithCancelCause(ctx)
+	defer enough(nil)
+	h := hearing{tell: tell, near: true, enough: func() { enough(errEnough) }}
+	h.hear(r.askAll(ctx, gateway.Address))
 }
 
-// askRouters asks the gateway and, while that says nothing and stands before a
-// private router, as the bridge of a container does, the router behind it too.
-// A bridge mostly refuses at once; one whose kernel or firewall keeps silent
-// must not cost the time in which the router would have answered.
-func (r Router) askRouters(ctx context.Context, gateway netip.Addr, behind <-chan netip.Addr) []ddns.WANFinding {
+// askAll asks the gateway and the router behind it by every protocol, and looks
+// for the routers on the way out. The channel is closed when there is no more.
+func (r Router) askAll(ctx context.Context, gateway netip.Addr) <-chan word {
+	words := make(chan word)
 	var asking sync.WaitGroup
-	defer asking.Wait()
-	ctx, cancel := context.WithTimeout(ctx, gatewayPatience)
-	defer cancel()
-	ask := func(router netip.Addr) <-chan []ddns.WANFinding {
-		answer := make(chan []ddns.WANFinding, 1)
-		asking.Go(func() { answer <- r.askOne(ctx, router) })
-		return answer
-	}
-	var near, far <-chan []ddns.WANFinding
 	if gateway.IsValid() {
-		near = ask(gateway)
+		asking.Go(func() {
+			r.askOne(ctx, gateway, ddns.Connected, func(f ddns.WANFinding) { words <- word{WANFinding: f} })
+			words <- word{silence: true}
+		})
+	} else {
+		asking.Go(func() { words <- word{silence: true} })
 	}
-	var first, second []ddns.WANFinding
-	var enough <-chan time.Time // for the gateway to be heard before the other
-	for near != nil || behind != nil || far != nil {
-		select {
-		case first = <-near:
-			near = nil
-			if answered(first) {
-				return first
-			}
-		case router, there := <-behind:
-			behind = nil
-			if there {
-				far = ask(router)
-			}
-		case second = <-far:
-			if far = nil; answered(second) {
-				enough = time.After(gatewayMoment)
-			}
-		case <-enough:
-			near = nil
+	asking.Go(func() {
+		if r.Hops == nil {
+			return
 		}
-		if near == nil && answered(second) {
-			return second
+		way := r.Hops(ctx, func(hop int, router netip.Addr) {
+			if hop == 2 && router.IsPrivate() && router != gateway {
+				asking.Go(func() {
+					r.askOne(ctx, router, ddns.Repeated, func(f ddns.WANFinding) { words <- word{WANFinding: f, far: true} })
+				})
+			}
+		})
+		for _, f := range hopFindings(way) {
+			words <- word{WANFinding: f}
 		}
-	}
-	if second != nil {
-		return second
-	}
-	return first
+	})
+	go func() { // ends with all who ask
+		asking.Wait()
+		close(words)
+	}()
+	return words
 }
 
-// askOne asks one router by every protocol, until one names an address.
-func (r Router) askOne(ctx context.Context, router netip.Addr) []ddns.WANFinding {
+// word is a finding on its way, or that the gateway has said all.
+type word struct {
+	ddns.WANFinding
+	far     bool // of the router behind the gateway
+	silence bool
+}
+
+// hearing takes in what the routers say. What the router behind the gateway says
+// counts only if the gateway says nothing, as the bridge of a container does. A
+// bridge mostly refuses at once; one whose kernel or firewall keeps silent must
+// not cost the time in which the router would have answered.
+type hearing struct {
+	tell   func(ddns.WANFinding)
+	enough func() // ends the asking
+
+	near     bool // the gateway may still answer
+	answered bool // it has
+	kept     []ddns.WANFinding // of the router behind it
+	hops     []ddns.WANFinding
+}
+
+// hear tells what is said until there is no more.
+func (h *hearing) hear(words <-chan word) {
+	var gatewayLate, othersLate <-chan time.Time
+	for {
+		select {
+		case <-gatewayLate:
+			h.passOver()
+		case <-othersLate:
+			h.enough()
+		case w, open := <-words:
+			switch {
+			case !open:
+				for _, f := range h.hops {
+					h.tell(f)
+				}
+				return
+			case w.Hop:
+				h.hops = append(h.hops, w.WANFinding)
+			case w.silence:
+				h.passOver()
+			case w.far && (h.near || h.answered):
+				h.kept = append(h.kept, w.WANFinding)
+				if w.Err == nil && gatewayLate == nil {
+					gatewayLate = time.After(gatewayMoment)
+				}
+			default:
+				h.answered = h.answered || !w.far && w.Err == nil
+				h.tell(w.WANFinding)
+			}
+			if othersLate == nil && h.settles(w) {
+				othersLate = time.After(otherMoment)
+			}
+		}
+	}
+}
+
+// passOver lets the router behind the gateway speak, if the gateway did not.
+func (h *hearing) passOver() {
+	h.near = false
+	if h.answered {
+		return
+	}
+	for _, f := range h.kept {
+		h.tell(f)
+	}
+	h.kept = nil
+}
+
+// settles reports whether an address is such that nobody needs to be waited for
+// long. One of a provider's NAT may hold a change, and every word on it counts.
+func (h *hearing) settles(w word) bool {
+	return w.Address.IsValid() && !w.Hop && !(w.far && h.answered) && !ddns.TranslatedByProvider(w.Address)
+}
+
+// askOne asks one router by every protocol. What it says over TCP has the backing.
+func (r Router) askOne(ctx context.Context, router netip.Addr, overTCP ddns.Backing, tell func(ddns.WANFinding)) {
 	ways := []struct {
 		by, port string
+		backing  ddns.Backing
 		ask      func(context.Context, ddns.World, netip.Addr) (netip.Addr, error)
 	}{
-		{"nat-pmp", "", askNATPMP},
-		{"upnp", "", igd{agent: r.Agent}.ask},
-		{"upnp", ":49000", igd{agent: r.Agent}.askFritzBox},
+		{"nat-pmp", "", ddns.Repeated, confirmNATPMP},
+		{"upnp", "", overTCP, igd{agent: r.Agent}.ask},
+		{"upnp", ":49000", overTCP, igd{agent: r.Agent}.askFritzBox},
 	}
-	asked := ctx
-	ctx, enough := context.WithCancel(asked) // one address is
-	defer enough()
-	findings := make([]ddns.WANFinding, len(ways))
 	var asking sync.WaitGroup
-	for i, way := range ways {
+	for _, way := range ways {
 		asking.Go(func() {
 			began := time.Now()
 			address, err := way.ask(ctx, r.World, router)
 			f := ddns.WANFinding{By: fmt.Sprintf("%s at %s%s", way.by, router, way.port), Took: time.Since(began)}
 			switch {
 			case err == nil:
-				f.Address = address
-				enough()
+				f.Address, f.Backing = address, way.backing
 			case errors.Is(err, errNoWAN):
 				f.Empty = true
-			case ctx.Err() != nil && asked.Err() == nil:
-				return // another way answered, and this one was not waited for
+			case errors.Is(context.Cause(ctx), errEnough):
+				return // it was not waited for
 			case ctx.Err() != nil:
 				f.Err = fmt.Errorf("no answer within %s: %w", f.Took.Round(time.Millisecond), err)
 			default:
 				f.Err = err
 			}
-			findings[i] = f
+			tell(f)
 		})
 	}
 	asking.Wait()
-	return slices.DeleteFunc(findings, func(f ddns.WANFinding) bool { return f.By == "" })
 }
 
 // atInterface is what the interface of the default route tells: an address that
 // the world could reach, or one of a provider's NAT. One of a LAN tells nothing.
 func atInterface(g ddns.Gateway) []ddns.WANFinding {
-	f := ddns.WANFinding{By: "interface " + g.Interface, Address: g.Local, Held: true}
+	f := ddns.WANFinding{By: "interface " + g.Interface, Address: g.Local, Backing: ddns.OwnLine}
 	switch {
-	case g.Tunnel:
+	case g.Tunnel && g.Chosen && ddns.TranslatedByProvider(g.Local): // within the VPN; its provider is not the line's
+		return nil
+	case g.Tunnel && !g.Chosen:
 		f.Address, f.Err = netip.Addr{}, fmt.Errorf("the default route leads through the tunnel %s, and a VPN's address is not this home's", g.Interface)
 	case ddns.Sane(g.Local, ddns.IPv4) != nil && !ddns.TranslatedByProvider(g.Local):
 		return nil
@@ -194,34 +245,29 @@ func hopFindings(way []netip.Addr) (findings []ddns.WANFinding) {
 	return findings
 }
 
-// naming reports whether one of the findings is an address of the WAN side.
-func naming(findings []ddns.WANFinding) bool {
-	return slices.ContainsFunc(findings, func(f ddns.WANFinding) bool { return f.Address.IsValid() && !f.Hop })
-}
-
-func answered(findings []ddns.WANFinding) bool {
-	return slices.ContainsFunc(findings, func(f ddns.WANFinding) bool { return f.Err == nil })
-}
-
 // ask implements asker: the source {router: auto} is the word of the router,
 // or of the interface on the machine that is one.
 func (r Router) ask(ctx context.Context, _ ddns.World, family ddns.Family) (netip.Addr, error) {
 	if r.Gateway == nil {
 		return netip.Addr{}, errors.New("this machine does not know its router")
 	}
-	return named(r.WAN(ctx), family)
+	return named(ddns.FindingsOf(ctx, r), family)
 }
 
-// named is the address that one of the findings names, whatever the others say;
-// otherwise why none does.
+// named is the address that the best backed finding names, whatever those say
+// that name none; otherwise why none does.
 func named(findings []ddns.WANFinding, family ddns.Family) (netip.Addr, error) {
+	var best, other ddns.WANFinding
 	var empty error
 	var reasons []string
 	for _, f := range findings {
 		switch {
 		case f.Hop:
+		case f.Address.IsValid() && (!best.Address.IsValid() || f.Backing > best.Backing):
+			best, other = f, ddns.WANFinding{}
+		case f.Address.IsValid() && f.Backing == best.Backing && f.Address != best.Address:
+			other = f
 		case f.Address.IsValid():
-			return ofFamily(f.Address, family)
 		case f.Empty:
 			empty = fmt.Errorf("%s: %w", f.By, errNoWAN)
 		default:
@@ -229,6 +275,10 @@ func named(findings []ddns.WANFinding, family ddns.Family) (netip.Addr, error) {
 		}
 	}
 	switch {
+	case other.Address.IsValid():
+		return netip.Addr{}, fmt.Errorf("%s names %s, and %s names %s", best.By, best.Address, other.By, other.Address)
+	case best.Address.IsValid():
+		return ofFamily(best.Address, family)
 	case empty != nil:
 		return netip.Addr{}, empty
 	case len(reasons) == 0:

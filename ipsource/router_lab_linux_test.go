@@ -167,7 +167,7 @@ func TestLabARealRouterNamesItsAddress(t *testing.T) {
 		t.Helper()
 		v := ddns.Verdict{Family: ddns.IPv4, State: ddns.Agreed, Address: netip.MustParseAddr(string(home))}
 		began := time.Now()
-		w := ddns.JudgeWAN(v, witness.WAN(within(t, 2*time.Second)))
+		w := ddns.JudgeWAN(v, ddns.FindingsOf(within(t, 2*time.Second), witness))
 		t.Logf("%s after %s: %s", w.NAT, time.Since(began).Round(time.Millisecond), w.Why)
 		if w.NAT != nat || !strings.Contains(w.Why, says) {
 			t.Errorf("%q (%s), want %q that says %q", w.NAT, w.Why, nat, says)

@@ -31,13 +31,77 @@ const (
 	pmpFirstWait = 250 * time.Millisecond // doubled for each further try (section 3.1)
 )
 
+// confirmNATPMP asks a router twice, each time from a fresh port that nobody
+// knows before, and believes it if both answers agree and no other came. The
+// protocol proves nothing: whoever is on the LAN can send answers in the router's
+// name to all ports, before the router does or where it keeps silent.
+func confirmNATPMP(ctx context.Context, world ddns.World, router netip.Addr) (netip.Addr, error) {
+	var address netip.Addr
+	var ports []net.Conn
+	for range 2 {
+		conn, err := dialPMP(ctx, world, router)
+		if err != nil {
+			return netip.Addr{}, err
+		}
+		defer conn.Close() // the first listens on until the second was answered
+		ports = append(ports, conn)
+		said, err := exchangePMP(ctx, conn)
+		switch {
+		case err != nil:
+			return netip.Addr{}, err
+		case address.IsValid() && said != address:
+			return netip.Addr{}, fmt.Errorf("named %s to one port and %s to another: forged, or just changing", address, said)
+		}
+		address = said
+	}
+	for _, conn := range ports {
+		if err := contradicted(conn, address); err != nil {
+			return netip.Addr{}, err
+		}
+	}
+	return address, nil
+}
+
+// contradicted reports what else came to a port that has its answer. It waits
+// for nothing.
+func contradicted(conn net.Conn, address netip.Addr) error {
+	const most = 64 // of a flood
+	if err := conn.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+		return err
+	}
+	buffer := make([]byte, maxDatagram)
+	for range most {
+		n, err := conn.Read(buffer)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil
+		case err != nil: // the router refuses what somebody has just answered
+			return err
+		}
+		if said, err := parsePMP(buffer[:n]); answersPMP(buffer[:n]) && (err != nil || said != address) {
+			return fmt.Errorf("named %s, and something else as well: forged, or just changing", address)
+		}
+	}
+	return nil
+}
+
 // askNATPMP asks a router for the address of its WAN side.
 func askNATPMP(ctx context.Context, world ddns.World, router netip.Addr) (netip.Addr, error) {
-	conn, err := world.Dial(ctx, "udp4", net.JoinHostPort(router.String(), pmpPort))
+	conn, err := dialPMP(ctx, world, router)
 	if err != nil {
 		return netip.Addr{}, err
 	}
 	defer conn.Close()
+	return exchangePMP(ctx, conn)
+}
+
+// dialPMP opens a port to ask from.
+func dialPMP(ctx context.Context, world ddns.World, router netip.Addr) (net.Conn, error) {
+	return world.Dial(ctx, "udp4", net.JoinHostPort(router.String(), pmpPort))
+}
+
+// exchangePMP asks from a port.
+func exchangePMP(ctx context.Context, conn net.Conn) (netip.Addr, error) {
 	defer hangUp(ctx, conn)()
 	buffer := make([]byte, maxDatagram)
 	for wait := pmpFirstWait; ; wait *= 2 {

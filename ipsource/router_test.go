@@ -293,7 +293,7 @@ func TestTheRouterAsAWitness(t *testing.T) {
 				}
 			}
 			var got []string
-			for _, f := range r.WAN(within(t, time.Second)) {
+			for _, f := range ddns.FindingsOf(within(t, time.Second), r) {
 				if f.Address.IsValid() {
 					got = append(got, f.By+" "+f.Address.String())
 				}
@@ -304,7 +304,7 @@ func TestTheRouterAsAWitness(t *testing.T) {
 		})
 	}
 	r := Router{Gateway: func() (ddns.Gateway, error) { return ddns.Gateway{}, ErrNoGateway }}
-	if findings := r.WAN(t.Context()); len(findings) != 1 || !errors.Is(findings[0].Err, ErrNoGateway) {
+	if findings := ddns.FindingsOf(t.Context(), r); len(findings) != 1 || !errors.Is(findings[0].Err, ErrNoGateway) {
 		t.Errorf("without a route: %+v", findings)
 	}
 }

@@ -117,7 +117,7 @@ func (n *internet) Gateway() (ddns.Gateway, error) {
 		device = holders[0]
 	}
 	gateway, err := ipsource.DefaultGateway(device)
-	gateway.Tunnel = n.noTunnel && gateway.Interface != "" && isTunnel(gateway.Interface)
+	gateway.Tunnel, gateway.Chosen = gateway.Interface != "" && isTunnel(gateway.Interface), !n.noTunnel
 	return gateway, err
 }
 

@@ -32,7 +32,7 @@ func survey(ctx context.Context, rosters []ddns.Roster, router ddns.WANWitness, 
 	asking.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, min(timeout, routerPatience))
 		defer cancel()
-		found = router.WAN(ctx)
+		found = ddns.FindingsOf(ctx, router)
 	})
 	verdicts := ddns.Survey(ctx, rosters, timeout)
 	asking.Wait()

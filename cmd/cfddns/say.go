@@ -121,6 +121,8 @@ func fromOutcome(r ddns.Round, c ddns.Condition) bool {
 	switch c.Code {
 	case ddns.CodeCGNAT:
 		return slices.ContainsFunc(r.Holdings, func(h ddns.Holding) bool { return h.Guard == ddns.CGNATGuard && holdsNames(r, h) })
+	case ddns.CodeDisagrees:
+		return slices.ContainsFunc(r.Holdings, func(h ddns.Holding) bool { return h.Guard == ddns.RouterGuard && holdsNames(r, h) })
 	case ddns.CodeNoQuorum, ddns.CodeSplit, ddns.CodeVeto, ddns.CodeDamped: // why names of a family are held
 		return slices.ContainsFunc(r.Holdings, func(h ddns.Holding) bool {
 			return h.Family.String() == c.Name && h.Decision != ddns.Publish && holdsNames(r, h)

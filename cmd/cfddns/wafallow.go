@@ -246,7 +246,7 @@ func (a *app) homes(ctx context.Context, p *parts, name string) ([]netip.Addr, e
 func sharedHome(ctx context.Context, sources network, v ddns.Verdict) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	return ddns.JudgeWAN(v, routerOn(sources).WAN(ctx)).NAT.Shared()
+	return ddns.JudgeWAN(v, ddns.FindingsOf(ctx, routerOn(sources))).NAT.Shared()
 }
 
 // hasIPv6 reports whether this machine has a lasting address by which it may

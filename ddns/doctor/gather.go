@@ -324,7 +324,7 @@ func (g *gathering) lookAtWAN(ctx context.Context) Fact[ddns.WAN] {
 	}
 	looking, cancel := context.WithTimeout(ctx, each)
 	defer cancel()
-	findings := g.WAN.WAN(looking)
+	findings := ddns.FindingsOf(looking, g.WAN)
 	for _, v := range g.verdicts.wait() {
 		if v.Family == ddns.IPv4 {
 			return Known(ddns.JudgeWAN(v, findings))

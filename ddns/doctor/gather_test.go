@@ -99,10 +99,7 @@ func (f *fake) Minutes(ctx context.Context, _ ddns.Zone, _ string, _, _ time.Tim
 	return nil, f.wait(ctx)
 }
 
-func (f *fake) WAN(ctx context.Context) []ddns.WANFinding {
-	_ = f.wait(ctx)
-	return nil
-}
+func (f *fake) WAN(ctx context.Context, _ func(ddns.WANFinding)) { _ = f.wait(ctx) }
 
 func (f *fake) probes() Probes {
 	return Probes{DNS: f, System: f, Web: f, API: f, History: f, WAN: f,

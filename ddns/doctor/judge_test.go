@@ -123,7 +123,7 @@ func recordCauses() []cause {
 func originCauses() []cause {
 	return []cause{
 		{"nothing listens on the machine that holds the address", behind, func(e *Evidence, n int) {
-			e.WAN.Value.Findings = []ddns.WANFinding{{By: "interface ppp0", Address: homeAt, Held: true}}
+			e.WAN.Value.Findings = []ddns.WANFinding{{By: "interface ppp0", Address: homeAt, Backing: ddns.OwnLine}}
 			e.direct(Direct{Trouble: Refused})
 			e.sees(errorPage(521), n)
 		}, Origin, nil, false},

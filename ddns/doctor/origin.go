@@ -113,7 +113,7 @@ func (x exam) nothingListens() bool {
 // that no router stands between.
 func (x exam) holdsAddress() bool {
 	return x.WAN.Known && x.WAN.Value.NAT == ddns.NATSingle && x.IPv4.Known && slices.ContainsFunc(x.WAN.Value.Findings, func(f ddns.WANFinding) bool {
-		return f.Held && f.Address == x.IPv4.Value
+		return f.Backing == ddns.OwnLine && f.Address == x.IPv4.Value
 	})
 }
 

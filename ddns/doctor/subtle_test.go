@@ -43,7 +43,7 @@ func subtleCauses() []cause {
 			e.sees(errorPage(522), n)
 		}, "", []Suspect{Origin, Router}, false},
 		{"connections are refused by a router that this machine is", behind, func(e *Evidence, n int) {
-			e.WAN.Value.Findings = []ddns.WANFinding{{By: "interface ppp0", Address: homeAt, Held: true}}
+			e.WAN.Value.Findings = []ddns.WANFinding{{By: "interface ppp0", Address: homeAt, Backing: ddns.OwnLine}}
 			e.Forwards = Known(true)
 			e.direct(Direct{Trouble: Refused})
 			e.sees(errorPage(521), n)
