@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,6 +187,55 @@ func TestHintsOfOneChangeShareARound(t *testing.T) {
 }
 
 func changedAny(r ddns.Round) bool { return len(r.Receipts) > 0 }
+
+// What a push names is compared to what the sources said of the line as it then
+// was. After a change of address it says nothing any more.
+func TestAWrongPushIsNotHeldAgainstTheRightAddress(t *testing.T) {
+	for name, play := range map[string]func(*testing.T, *littleHome, *ddns.Loop) ddns.Round{
+		"a push that is wrong, in the round that it leads to": func(t *testing.T, h *littleHome, loop *ddns.Loop) ddns.Round {
+			h.set(func(h *littleHome) { h.wan = homeB })
+			return push(t, loop, homeC.String())
+		},
+		"a push of the old address": func(t *testing.T, h *littleHome, loop *ddns.Loop) ddns.Round {
+			h.set(func(h *littleHome) { h.wan = homeB })
+			return push(t, loop, homeA.String())
+		},
+		"a push that was wrong before": func(t *testing.T, h *littleHome, loop *ddns.Loop) ddns.Round {
+			if r := push(t, loop, homeC.String()); r.WAN.NAT != ddns.NATElsewhere || !strings.Contains(r.WAN.Why, "the world sees") {
+				t.Errorf("it explains nothing: %+v", r.WAN)
+			}
+			h.set(func(h *littleHome) { h.wan = homeB })
+			return push(t, loop, homeB.String())
+		},
+		"a push that came too soon": func(t *testing.T, h *littleHome, loop *ddns.Loop) ddns.Round {
+			push(t, loop, homeB.String())
+			h.set(func(h *littleHome) { h.wan = homeB })
+			loop.Wake(ddns.ByPoke)
+			after(time.Second)
+			return h.last()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newLittleHome()
+				s := h.every(20 * time.Minute)
+				s.Runner.Witness = noWitness{}
+				loop, _ := h.live(t, s)
+				after(time.Minute)
+				r := play(t, h, loop)
+				if h.content() != homeB.String() || !changedAny(r) {
+					t.Fatalf("the record holds %s after %+v", h.content(), r.Outcomes)
+				}
+				after(time.Minute)
+				for _, r := range []ddns.Round{r, h.last()} {
+					if r.WAN.NAT == ddns.NATElsewhere || strings.Contains(r.WAN.Why, "the world sees") || slices.Contains(codes(r), "router ipv4") {
+						t.Errorf("it still says %q, %v", r.WAN.Why, codes(r))
+					}
+				}
+			})
+		})
+	}
+}
 
 func TestWhatARouterPushesExplains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -125,8 +125,8 @@ type hearing struct {
 	tell   func(ddns.WANFinding)
 	enough func() // ends the asking
 
-	near     bool // the gateway may still answer
-	answered bool // it has
+	near     bool              // the gateway may still answer
+	answered bool              // it has
 	kept     []ddns.WANFinding // of the router behind it
 	hops     []ddns.WANFinding
 }
