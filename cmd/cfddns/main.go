@@ -20,6 +20,7 @@ import (
 )
 
 func main() {
+	hideMemory()
 	os.Exit(cfddns(os.Args[1:], newApp()))
 }
 
