@@ -11,11 +11,13 @@ import (
 )
 
 func TestWhatCannotBeKeptIsSaidInOneLineForBothFiles(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "state")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for _, file := range []string{"state.json", "journal.jsonl"} {
+		if err := os.Mkdir(filepath.Join(dir, file), 0o700); err != nil { // and so no file
+			t.Fatal(err)
+		}
 	}
-	k := &keeper{dir: file} // which is no directory
+	k := &keeper{dir: dir}
 	k.save(ddns.Round{ID: "1", Outcomes: []ddns.Outcome{{State: ddns.Held}}}, ddns.Memory{})
 	err := k.why()
 	if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "journal.jsonl") || !strings.Contains(err.Error(), "state.json") {

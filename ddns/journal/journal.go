@@ -37,7 +37,7 @@ type Journal struct {
 func Open(dir string) (*Journal, error) {
 	d, err := files.Make(dir)
 	if err != nil {
-		return nil, fmt.Errorf("the directory %s could not be made: %w; nothing is remembered over a restart: %s", dir, cause(err), remedy(err))
+		return nil, fmt.Errorf("the directory %s cannot be used: %w; nothing is remembered over a restart: %s", dir, cause(err), remedy(err))
 	}
 	defer d.Close()
 	for _, name := range []string{stateFile, toldFile} {
@@ -91,6 +91,8 @@ func remedy(err error) string {
 		return "mount it so that it can be written, in a container as a volume"
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Sprintf("let the user that cfddns runs as write there: chown %d, of a container's volume on the host", os.Getuid())
+	case errors.Is(err, syscall.ENOTDIR):
+		return "it is a file: set state: to a directory"
 	case errors.Is(err, syscall.EIO):
 		return "check the disk (dmesg says more)"
 	default:
