@@ -11,7 +11,7 @@ import (
 // Roster returns whom to ask for the address, for the families that the
 // records want. The version goes into the name that requests carry.
 func (c Config) Roster(version string) ipsource.Config {
-	r := ipsource.Config{Quorum: int(c.IP.Quorum), Bind: c.IP.Bind, Version: version}
+	r := ipsource.Config{Quorum: int(c.IP.Quorum), Bind: c.IP.Bind, Version: version, Played: c.OnLoopback()}
 	for _, s := range c.IP.Sources {
 		r.Sources = append(r.Sources, s.spec())
 	}

@@ -45,6 +45,8 @@ type vantage struct {
 	from4 netip.Addr
 	// through is the interface that all must leave by; empty leaves it to the system.
 	through string
+	// played is set if the home is a played one; see Config.
+	played bool
 	// candidate names the local address for IPv6.
 	candidate func() (netip.Addr, error)
 }
@@ -65,9 +67,9 @@ func (v vantage) ask(ctx context.Context, a asker, family ddns.Family) (netip.Ad
 // proves that the address reaches the world, and keeps temporary addresses,
 // dead prefixes and NAT66 out of the DNS.
 func (v vantage) hear(ctx context.Context, a asker, family ddns.Family) (netip.Addr, error) {
-	if family != ddns.IPv6 {
+	if family != ddns.IPv6 || v.played {
 		world := v.world
-		if v.from4.IsValid() {
+		if v.from4.IsValid() && family == ddns.IPv4 {
 			world = world.From(v.from4)
 		}
 		return a.ask(ctx, world, family)

@@ -21,6 +21,11 @@ type Config struct {
 	// Router is asked by {router: auto}.
 	Router Router
 
+	// Played says that the API and all sources are on this machine, as with cfddns
+	// sandbox: the home's addresses are those that they hear, and none of this
+	// machine's.
+	Played bool
+
 	// Candidate names the address for IPv6; nil means that of the kernel (see
 	// the function Candidate), or Bind.
 	Candidate func() (netip.Addr, error)
@@ -186,7 +191,7 @@ func check(r ddns.Roster) error {
 
 // vantage is where this configuration asks from.
 func (c Config) vantage(world ddns.World) vantage {
-	v := vantage{world: world, candidate: c.Candidate, through: c.Bind}
+	v := vantage{world: world, candidate: c.Candidate, through: c.Bind, played: c.Played}
 	if bind, err := netip.ParseAddr(c.Bind); err == nil {
 		v.through = ""
 		if bind.Unmap().Is4() {

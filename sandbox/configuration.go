@@ -8,8 +8,15 @@ import (
 	"strings"
 )
 
-// defaultRoster are whom the written configuration asks: the default roster.
-var defaultRoster = []string{"cloudflare", "amazon", "google", "akamai", "identme"}
+// defaultRosters are whom the written configuration asks: those of the default,
+// by the end of the names that their echoes have in the family.
+var defaultRosters = []struct {
+	suffix    string
+	operators []string
+}{
+	{"", []string{"cloudflare", "amazon", "google", "akamai", "identme"}},
+	{"-ipv6", []string{"cloudflare", "google", "amazon", "identme", "desec"}},
+}
 
 // Configuration is a cfddns configuration that uses this sandbox. It names
 // addresses where an ordinary one names hosts, and is the same otherwise.
@@ -33,14 +40,17 @@ func (info Info) Configuration() []byte {
 	return []byte(b.String())
 }
 
-// roster is one IPv4 echo of each operator of the default roster.
+// roster is one echo of each operator of the default rosters, for each family
+// that the home has.
 func (info Info) roster() (sources []EchoInfo) {
-	for _, operator := range defaultRoster {
-		i := slices.IndexFunc(info.Echoes, func(e EchoInfo) bool {
-			return e.Operator == operator && e.Name == operator && e.Kind != "dns"
-		})
-		if i >= 0 {
-			sources = append(sources, info.Echoes[i])
+	for _, roster := range defaultRosters {
+		for _, operator := range roster.operators {
+			i := slices.IndexFunc(info.Echoes, func(e EchoInfo) bool {
+				return e.Operator == operator && e.Name == operator+roster.suffix && e.Kind != "dns"
+			})
+			if i >= 0 {
+				sources = append(sources, info.Echoes[i])
+			}
 		}
 	}
 	return sources
