@@ -3,11 +3,13 @@
 package cfddns
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -135,6 +137,96 @@ func TestEveryPackageTellsItsStory(t *testing.T) {
 			t.Errorf("%s has no package comment that says what it is for", dir)
 		}
 	}
+}
+
+// What is skipped or looked for in another way than by package needs passes for a
+// test that went well, on the machine where nobody looks.
+func TestTestsDeclareWhatTheyNeed(t *testing.T) {
+	ours, err := os.ReadFile("needs/ours.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	starts, declares := map[string]bool{}, map[string]bool{} // by package
+	fset := token.NewFileSet()
+	walk(t, ".", func(path string) {
+		dir := filepath.ToSlash(filepath.Dir(path))
+		if !strings.HasSuffix(path, "_test.go") || dir == "." || dir == "needs" {
+			return
+		}
+		file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for node := range ast.Preorder(file) {
+			call, ok := node.(*ast.CallExpr)
+			if !ok {
+				continue
+			}
+			switch name := called(call); {
+			case name == "exec.Command", name == "exec.CommandContext", strings.HasPrefix(name, "needs.Command"):
+				starts[dir] = true
+				if program := argument(call, strings.Count(name, "Context")); strings.HasPrefix(name, "exec.") && program != "" &&
+					!strings.HasPrefix(program, "./") && !slices.Contains(strings.Fields(string(ours)), program) {
+					t.Errorf("%s starts %s by %s: use needs.Command", fset.Position(call.Pos()), program, name)
+				}
+			case name == "needs.Main":
+				declares[dir] = true
+			case name == "exec.LookPath", name == "os.Getenv" && argument(call, 0) == "CI",
+				strings.HasSuffix(name, ".Skip"), strings.HasSuffix(name, ".Skipf"), strings.HasSuffix(name, ".SkipNow"):
+				t.Errorf("%s calls %s: what a test needs it declares with package needs", fset.Position(call.Pos()), name)
+			}
+		}
+	})
+	for dir := range starts {
+		if !declares[dir] {
+			t.Errorf("the tests of %s start programs, and no TestMain there calls needs.Main, without which every program is found", dir)
+		}
+	}
+}
+
+// A script of testscript can skip itself, too.
+func TestNoScriptSkipsForAProgram(t *testing.T) {
+	scripts, err := filepath.Glob("cmd/cfddns/testdata/*/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no script, %v", err)
+	}
+	for _, script := range scripts {
+		text, err := os.ReadFile(script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if strings.Contains(line, "exec:") || strings.HasPrefix(line, "[") && strings.HasSuffix(line, "skip\n") && line != "[!unix] skip\n" {
+				t.Errorf("%s: %sthe test that runs it declares what it needs with package needs", script, line)
+			}
+		}
+	}
+}
+
+// called is the name of a function as a call writes it, package and all.
+func called(call *ast.CallExpr) string {
+	selector, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return ""
+	}
+	from, _ := selector.X.(*ast.Ident)
+	if from == nil {
+		return "." + selector.Sel.Name
+	}
+	return from.Name + "." + selector.Sel.Name
+}
+
+// argument is the text of an argument, or "" if it is none.
+func argument(call *ast.CallExpr, i int) string {
+	if len(call.Args) <= i {
+		return ""
+	}
+	literal, _ := call.Args[i].(*ast.BasicLit)
+	if literal == nil {
+		return ""
+	}
+	text, _ := strconv.Unquote(literal.Value) // "" is no program
+	return text
 }
 
 func (a arrow) forbids(dir, imported string) bool {

@@ -12,6 +12,10 @@ import (
 // drawRoster draws a roster that may be used: 3 to 7 operators of all classes,
 // some with two sources, and now and then a witness.
 func drawRoster(t *rapid.T) Roster {
+	return rapid.Custom(someRoster).Filter(func(r Roster) bool { return r.Validate() == nil }).Draw(t, "roster")
+}
+
+func someRoster(t *rapid.T) Roster {
 	classes := rapid.SliceOfN(rapid.SampledFrom([]Class{Authenticated, Authenticated, Plain, PlainDNS}), 3, 7).Draw(t, "classes")
 	r := rosterOf(classes...)
 	for i := range classes {
@@ -23,9 +27,6 @@ func drawRoster(t *rapid.T) Roster {
 	}
 	if rapid.Bool().Draw(t, "witness") {
 		r.Members = append(r.Members, Source{Name: "router", Operator: "router", Class: Witness})
-	}
-	if r.Validate() != nil {
-		t.Skip("no roster that may be used")
 	}
 	return r
 }
@@ -86,7 +87,7 @@ func TestARepeatedOperatorNeverAddsAVoice(t *testing.T) {
 		r := drawRoster(t)
 		said := drawAnswers(t, r)
 		if len(said) == 0 {
-			t.Skip("nobody says anything")
+			return
 		}
 		again := rapid.SampledFrom(said).Draw(t, "again")
 		before := Vote(r, said)

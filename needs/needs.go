@@ -88,11 +88,14 @@ func Kernel(t testing.TB, what string, err error) {
 	t.Fatalf("%s: %v", what, err)
 }
 
+// CI reports whether nothing may be lacking.
+func CI() bool { return os.Getenv("CI") == "true" }
+
 // Missing ends a test for which the machine lacks something. Only what no other
 // function here can find out calls it.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
-	if os.Getenv("CI") == "true" {
+	if CI() {
 		t.Fatalf("with CI=true nothing may be lacking: "+format, args...)
 	}
 	t.Skipf(format, args...)

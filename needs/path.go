@@ -51,9 +51,9 @@ func find(name string) (path string, err error) {
 // has made it, is their whole PATH: it links to ours and to these.
 var declared = struct {
 	sync.Mutex
-	dir   string
-	tests map[string]int // that use a program
-}{tests: map[string]int{}}
+	dir string
+	by  map[string]map[testing.TB]bool // which tests use a program
+}{by: map[string]map[testing.TB]bool{}}
 
 // Main runs the tests of a package so that they find ours and what they declare,
 // and nothing else. Thus a program that nobody declared fails its test where all is
@@ -93,24 +93,31 @@ func share(t testing.TB, name, path string) {
 	t.Helper()
 	declared.Lock()
 	defer declared.Unlock()
-	if declared.dir == "" {
+	link := filepath.Join(declared.dir, name)
+	if declared.dir == "" || declared.by[name][t] {
 		return
 	}
-	link := filepath.Join(declared.dir, name)
-	if declared.tests[name]++; declared.tests[name] == 1 {
-		if err := os.Symlink(path, link); errors.Is(err, os.ErrExist) {
-			declared.tests[name]++ // one of ours, which stays
-		} else if err != nil {
+	if len(declared.by[name]) == 0 {
+		switch err := os.Symlink(path, link); {
+		case errors.Is(err, os.ErrExist):
+			return // one of ours, which stays
+		case err != nil:
 			t.Fatal(err)
 		}
+		declared.by[name] = map[testing.TB]bool{}
 	}
-	t.Cleanup(func() {
-		declared.Lock()
-		defer declared.Unlock()
-		if declared.tests[name]--; declared.tests[name] == 0 {
-			if err := os.Remove(link); err != nil {
-				t.Error(err)
-			}
+	declared.by[name][t] = true
+	t.Cleanup(func() { withdraw(t, name, link) })
+}
+
+// withdraw takes it out, unless another test uses it still.
+func withdraw(t testing.TB, name, link string) {
+	declared.Lock()
+	defer declared.Unlock()
+	delete(declared.by[name], t)
+	if len(declared.by[name]) == 0 {
+		if err := os.Remove(link); err != nil {
+			t.Error(err)
 		}
-	})
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cfddns/cfddns/needs"
 	"github.com/cfddns/cfddns/sandbox"
 )
 
@@ -45,7 +46,7 @@ type machine struct {
 
 func newMachine(b testing.TB) machine {
 	b.Helper()
-	sleeper := exec.Command("sleep", "infinity")
+	sleeper := needs.Command(b, "sleep", "infinity")
 	sleeper.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	if err := sleeper.Start(); err != nil {
 		b.Fatal(err)
@@ -64,7 +65,11 @@ const besideSysctls = "sysctl -q -w net.ipv4.ip_forward=1\nsysctl -q -w net.ipv6
 
 // inside is a command that runs on the machine.
 func (m machine) inside(words ...string) *exec.Cmd {
-	return exec.Command("nsenter", append([]string{fmt.Sprintf("--net=/proc/%d/ns/net", m.pid), "--"}, words...)...)
+	m.b.Helper()
+	if len(words) > 0 && !filepath.IsAbs(words[0]) { // what has a path is made by the test itself
+		needs.Program(m.b, words[0])
+	}
+	return needs.Command(m.b, "nsenter", append([]string{fmt.Sprintf("--net=/proc/%d/ns/net", m.pid), "--"}, words...)...)
 }
 
 // do runs one command a line on the machine.
@@ -106,7 +111,7 @@ func newBesideHome(b *testing.B, r besideRun) *besideHouse {
 		b.Fatalf("mount /proc: %v", err) // the programs' numbers are those of this namespace
 	}
 	for words := range commands(besideSysctls + "ip link set lo up") {
-		if output, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+		if output, err := needs.Command(b, words[0], words[1:]...).CombinedOutput(); err != nil {
 			b.Fatalf("%s: %v\n%s", words, err, output)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cfddns/cfddns/needs"
 )
 
 // besideProgram is a dynamic DNS updater in a home, configured as its manual
@@ -33,13 +35,13 @@ func (h *besideHouse) program() (p *besideProgram, version string) {
 	case "cfddns":
 		return h.cfddns(), ""
 	case "inadyn":
-		return h.inadyn(), debianVersion("inadyn")
+		return h.inadyn(), debianVersion(h.b, "inadyn")
 	}
-	return h.ddclient(), debianVersion("ddclient")
+	return h.ddclient(), debianVersion(h.b, "ddclient")
 }
 
-func debianVersion(pkg string) string {
-	said, err := exec.Command("dpkg-query", "--show", "--showformat=${Version}", pkg).Output()
+func debianVersion(b *testing.B, pkg string) string {
+	said, err := needs.Command(b, "dpkg-query", "--show", "--showformat=${Version}", pkg).Output()
 	if err != nil {
 		return "unknown"
 	}

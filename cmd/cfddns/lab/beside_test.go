@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cfddns/cfddns/needs"
 	"github.com/cfddns/cfddns/sandbox"
 )
 
@@ -113,11 +114,8 @@ func BenchmarkBeside(b *testing.B) {
 		liveBeside(b, r)
 		return
 	}
-	for _, tool := range []string{"curl", "ddclient", "inadyn", "ip", "ip6tables", "iptables", "miniupnpd", "nsenter", "sysctl"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			b.Skipf("%s is not installed: %v", tool, err)
-		}
-	}
+	needs.Programs(b, "curl", "ddclient", "inadyn", "ip", "ip6tables", "iptables", "miniupnpd", "nsenter", "sysctl")
+	place := needs.Namespaces(b, syscall.CLONE_NEWNET|syscall.CLONE_NEWNS|syscall.CLONE_NEWPID)
 	lasts := 12 * time.Minute
 	if text := os.Getenv(besideLasts); text != "" {
 		var err error
@@ -127,7 +125,7 @@ func BenchmarkBeside(b *testing.B) {
 	}
 	binary := filepath.Join(b.TempDir(), "cfddns")
 	compile(b, binary, "-tags=nethttpomithttp2", "-gcflags=all=-l")
-	report := besideTables(measureBeside(b, binary, lasts), lasts)
+	report := besideTables(measureBeside(b, place, binary, lasts), lasts)
 	fmt.Printf("\n%s\n", report.markdown)
 	if dir := os.Getenv(besideReport); dir != "" {
 		splice(b, filepath.Join(dir, "BENCHMARKS.md"), "beside", report.markdown)
@@ -144,7 +142,7 @@ func BenchmarkBeside(b *testing.B) {
 
 // measureBeside runs all homes, and returns what they saw in the order of
 // besideRuns. They do not all start at once: that would be a storm of its own.
-func measureBeside(b *testing.B, binary string, lasts time.Duration) []besideResult {
+func measureBeside(b *testing.B, place *syscall.SysProcAttr, binary string, lasts time.Duration) []besideResult {
 	runs, dir := besideRuns(), b.TempDir()
 	results := make([]besideResult, len(runs))
 	var homes sync.WaitGroup
@@ -153,7 +151,7 @@ func measureBeside(b *testing.B, binary string, lasts time.Duration) []besideRes
 		start := time.After(time.Duration(i) * 300 * time.Millisecond)
 		homes.Go(func() {
 			<-start
-			results[i] = runBeside(b, r)
+			results[i] = runBeside(b, place, r)
 		})
 	}
 	homes.Wait()
@@ -162,19 +160,14 @@ func measureBeside(b *testing.B, binary string, lasts time.Duration) []besideRes
 
 // runBeside runs this test binary again, in new namespaces, for one home. The
 // namespace of processes makes all of them end with it.
-func runBeside(b *testing.B, r besideRun) besideResult {
+func runBeside(b *testing.B, place *syscall.SysProcAttr, r besideRun) besideResult {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return besideResult{Run: r, Trouble: err.Error()}
 	}
 	again := exec.CommandContext(b.Context(), os.Args[0], "-test.run=^$", "-test.bench=^BenchmarkBeside$", "-test.benchtime=1x", "-test.timeout=0")
 	again.Env = append(os.Environ(), besideHome+"="+string(text))
-	again.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		Pdeathsig:   syscall.SIGKILL,
-	}
+	again.SysProcAttr = place
 	said, failed := again.CombinedOutput()
 	result := besideResult{Run: r}
 	if text, err = os.ReadFile(r.Result); err == nil {

@@ -5,12 +5,15 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cfddns/cfddns/needs"
 )
 
 // newCgroups makes a control group for a boot in each hierarchy, by the same
@@ -21,9 +24,7 @@ func newCgroups(t *testing.T) (groups []string) {
 	name := fmt.Sprintf("cfddns-boot-%d-%s", os.Getpid(), strings.Map(plain, t.Name()))
 	for _, parent := range ownCgroups(t) {
 		group := filepath.Join(parent, name)
-		if err := os.Mkdir(group, 0o755); err != nil {
-			without(t, "no control group of its own: %v", err)
-		}
+		needs.Kernel(t, "a control group of its own", os.Mkdir(group, 0o755))
 		t.Cleanup(func() { removeCgroup(t, group) })
 		groups = append(groups, group)
 	}
@@ -66,8 +67,17 @@ func ownCgroups(t *testing.T) (groups []string) {
 // the kernel may take a moment to notice.
 func removeCgroup(t *testing.T, group string) {
 	var err error
-	for patience := time.Now().Add(5 * time.Second); time.Now().Before(patience); <-time.After(20 * time.Millisecond) {
-		_ = exec.Command("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").Run()
+	var below []string
+	for patience := time.Now().Add(time.Minute); time.Now().Before(patience); <-time.After(20 * time.Millisecond) {
+		_ = filepath.WalkDir(group, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() {
+				below = append(below, path)
+			}
+			return nil // it may be gone
+		})
+		for _, dir := range slices.Backward(below) {
+			_ = os.Remove(dir) // the deepest first; the kernel keeps what is in use
+		}
 		if _, err = os.Stat(group); errors.Is(err, os.ErrNotExist) {
 			return
 		}

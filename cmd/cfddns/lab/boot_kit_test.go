@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cfddns/cfddns/needs"
 )
 
 // A booted system is a real systemd, started by systemd-nspawn on an overlay
@@ -21,8 +23,13 @@ import (
 // machine is written to. It lives in a lab's namespaces, so that the sandbox is
 // its internet, and it ends with them, however the test ends.
 
-// bootTools are what a boot needs of the machine.
-func bootTools() []string { return []string{"systemd-nspawn", "nsenter", "ip"} }
+// needsBoot declares what every boot needs.
+func needsBoot(t *testing.T) {
+	t.Helper()
+	needs.Time(t, "it boots a system")
+	needs.Root(t)
+	needs.Programs(t, "bash", "ip", "journalctl", "nsenter", "systemctl", "systemd-nspawn")
+}
 
 // booting runs a test as root in namespaces of its own, in which systems can be
 // booted. It is the whole of the test's body; tests run side by side.
@@ -33,17 +40,7 @@ func booting(t *testing.T, program string, run func(t *testing.T)) {
 		run(t)
 		return
 	}
-	if testing.Short() {
-		t.Skip("it boots a system")
-	}
-	if os.Geteuid() != 0 {
-		without(t, "a system is booted by root only")
-	}
-	for _, tool := range bootTools() {
-		if _, err := exec.LookPath(tool); err != nil {
-			without(t, "%s is not installed: %v", tool, err)
-		}
-	}
+	needsBoot(t)
 	groups, room := newCgroups(t), t.TempDir()
 	ended := make(chan labEnd, 1)
 	go func() { ended <- bootInside(program, t.Name(), room, groups) }() // awaited below
@@ -132,9 +129,7 @@ func (l *lab) newTree() tree {
 	l.Cleanup(func() { must(l.T, syscall.Unmount(memory, syscall.MNT_DETACH)) })
 	upper, work := filepath.Join(memory, "upper"), filepath.Join(memory, "work")
 	must(l.T, errors.Join(os.Mkdir(upper, 0o755), os.Mkdir(work, 0o755)))
-	if err := syscall.Mount("tree", root, "overlay", 0, "lowerdir=/,upperdir="+upper+",workdir="+work); err != nil {
-		without(l.T, "no overlay of this machine's tree: %v", err)
-	}
+	needs.Kernel(l.T, "an overlay of its own tree", syscall.Mount("tree", root, "overlay", 0, "lowerdir=/,upperdir="+upper+",workdir="+work))
 	l.Cleanup(func() { must(l.T, syscall.Unmount(root, syscall.MNT_DETACH)) })
 	r := tree{l.T, root}
 	r.quieten()
@@ -180,7 +175,7 @@ const bootPatience = time.Minute
 func (l *lab) boot(r tree) *system {
 	l.Helper()
 	s := &system{l: l, root: r.root, console: new(voice), ended: make(chan struct{})}
-	s.nspawn = exec.Command("systemd-nspawn", "--quiet", "--boot", "--directory="+r.root, "--machine=home", "--register=no", "--keep-unit", "--console=passive",
+	s.nspawn = needs.Command(l.T, "systemd-nspawn", "--quiet", "--boot", "--directory="+r.root, "--machine=home", "--register=no", "--keep-unit", "--console=passive",
 		fmt.Sprintf("--network-namespace-path=/proc/%d/ns/net", os.Getpid()), "--resolv-conf=off", "--timezone=off", "--link-journal=no",
 		"--bind="+l.gate.hosts+":/etc/hosts", "--bind="+l.gate.conf+":/etc/resolv.conf")
 	s.nspawn.Stdout, s.nspawn.Stderr = s.console, s.console
@@ -241,9 +236,14 @@ func (s *system) powerOff() {
 	}
 }
 
-// inside is a command that runs in the system, as its root.
+// inside is a command that runs in the system, as its root. The system has the
+// programs of this machine, and what was installed in it.
 func (s *system) inside(words ...string) *exec.Cmd {
-	cmd := exec.Command("nsenter", append([]string{fmt.Sprintf("--target=%d", s.leader), "--all", "--"}, words...)...)
+	s.l.Helper()
+	if words[0] != "cfddns" {
+		needs.Program(s.l.T, words[0])
+	}
+	cmd := needs.Command(s.l.T, "nsenter", append([]string{fmt.Sprintf("--target=%d", s.leader), "--all", "--"}, words...)...)
 	cmd.WaitDelay = time.Second // what it leaves behind in the system does not hold us up
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER="}
 	return cmd
@@ -327,5 +327,6 @@ func bootProgram(t *testing.T) string {
 	if inside := os.Getenv(labProgram); inside != "" {
 		return inside
 	}
+	needsBoot(t)
 	return buildProgram(t)
 }

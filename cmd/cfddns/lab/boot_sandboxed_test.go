@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cfddns/cfddns/needs"
 	"github.com/cfddns/cfddns/sandbox"
 )
 
@@ -133,14 +133,11 @@ func (s *system) pushed(address string) {
 // a question: which of that was refused by permission?
 func (s *system) traced() func() string {
 	s.l.Helper()
-	if _, err := exec.LookPath("strace"); err != nil {
-		without(s.l.T, "strace is not installed: %v", err)
-	}
 	said := new(voice)
 	pid := s.process(s.show("cfddns", "MainPID"))
 	// epoll_ctl(2) takes no regular files, and Go tries; what rt_sigreturn(2)
 	// returns is the interrupted call's.
-	strace := exec.Command("strace", "-f", "-Z", "-e", "trace=!epoll_ctl,rt_sigreturn", "-p", strconv.Itoa(pid))
+	strace := needs.Command(s.l.T, "strace", "-f", "-Z", "-e", "trace=!epoll_ctl,rt_sigreturn", "-p", strconv.Itoa(pid))
 	strace.Stderr = said
 	must(s.l.T, strace.Start())
 	s.l.Cleanup(func() {

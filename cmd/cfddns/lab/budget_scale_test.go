@@ -5,13 +5,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"text/tabwriter"
 	"time"
 
+	"github.com/cfddns/cfddns/needs"
 	"github.com/cfddns/cfddns/sandbox"
 )
 
@@ -22,9 +22,7 @@ import (
 //
 //	go test -run '^$' -bench Scale ./cmd/cfddns/lab
 func BenchmarkScale(b *testing.B) {
-	if runtime.GOOS != "linux" {
-		b.Skip("memory is read from /proc/PID/status: Linux only")
-	}
+	needs.File(b, "/proc/self/status") // memory is read from there
 	binary := filepath.Join(b.TempDir(), "cfddns")
 	compile(b, binary, "-tags=nethttpomithttp2", "-gcflags=all=-l")
 	var rows []scaleRow

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"testing"
 	"text/tabwriter"
 	"time"
 
+	"github.com/cfddns/cfddns/needs"
 	"github.com/cfddns/cfddns/sandbox"
 )
 
@@ -21,9 +21,7 @@ import (
 //
 //	go test -run '^$' -bench Budget ./cmd/cfddns/lab
 func BenchmarkBudget(b *testing.B) {
-	if runtime.GOOS != "linux" {
-		b.Skip("memory is read from /proc/PID/status: Linux only")
-	}
+	needs.File(b, "/proc/self/status") // memory is read from there
 	t := &budgetTable{}
 	binary := t.build(b)
 	t.oneShot(b, binary)
@@ -93,7 +91,7 @@ func (t *budgetTable) build(b *testing.B) string {
 // compile builds the program, stripped, and returns its size in bytes.
 func compile(b *testing.B, binary string, flags ...string) int64 {
 	args := append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", binary}, flags...)
-	cmd := exec.CommandContext(b.Context(), "go", append(args, programPackage)...)
+	cmd := needs.Command(b, "go", append(args, programPackage)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, said)

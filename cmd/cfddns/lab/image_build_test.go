@@ -11,12 +11,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cfddns/cfddns/needs"
 )
 
 // goRoots is the certificate bundle of the image that the Dockerfile begins with.
@@ -32,10 +33,7 @@ func (d *depot) importGo() {
 	for path, from := range map[string]string{"bin/busybox": "busybox", goRoots: "/" + goRoots, zones: filepath.Join(goEnv(d.t, "GOROOT"), "lib/time/zoneinfo.zip")} {
 		mode := fs.FileMode(0o644)
 		if from == "busybox" {
-			var err error
-			from, err = exec.LookPath(from)
-			must(d.t, err)
-			mode = 0o755
+			from, mode = needs.Program(d.t, from), 0o755
 		}
 		content, err := os.ReadFile(from)
 		must(d.t, err)
@@ -47,7 +45,7 @@ func (d *depot) importGo() {
 	}
 	must(d.t, os.Mkdir(filepath.Join(base, "tmp"), 0o755))
 	archive := filepath.Join(d.t.TempDir(), "golang.tar")
-	output, err := exec.Command("tar", "-C", base, "-cf", archive, ".").CombinedOutput()
+	output, err := needs.Command(d.t, "tar", "-C", base, "-cf", archive, ".").CombinedOutput()
 	if err != nil {
 		d.t.Fatalf("tar: %v\n%s", err, output)
 	}
@@ -73,7 +71,7 @@ func (d *depot) build(context string, more ...string) {
 
 func goEnv(t *testing.T, name string) string {
 	t.Helper()
-	value, err := exec.Command("go", "env", name).Output()
+	value, err := needs.Command(t, "go", "env", name).Output()
 	must(t, err)
 	return strings.TrimSpace(string(value))
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/cfddns/cfddns/needs"
 	"github.com/cfddns/cfddns/sandbox"
 )
 
@@ -53,17 +54,10 @@ func TestImage(t *testing.T) {
 		}
 		return
 	}
-	if testing.Short() {
-		t.Skip("it builds an image and runs it in half a minute")
-	}
-	for _, tool := range []string{"busybox", "go", "ip", "iptables", "miniupnpd", "nsenter", "podman", "runc", "sysctl", "tar"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			without(t, "%s is not installed: %v", tool, err)
-		}
-	}
-	if os.Getuid() != 0 {
-		without(t, "a container with a user of its own needs root")
-	}
+	needs.Time(t, "it builds an image and runs it in half a minute")
+	needs.Root(t) // the container runs as a user of its own
+	needs.Programs(t, "busybox", "ip", "iptables", "miniupnpd", "nsenter", "podman", "runc", "sysctl", "tar")
+	needs.File(t, "/"+goRoots)
 	dir := t.TempDir()
 	t.Cleanup(func() { removeGroups(t, imageGroup(dir)) })
 	if !t.Run(build.name, func(t *testing.T) { imageInside(dir, t.Name()).judge(t) }) {
@@ -147,8 +141,9 @@ func (d *depot) try(args ...string) (stdout, stderr string, code int) {
 		words = append(words, "--cgroup-parent=/"+imageGroup(d.built))
 	}
 	words = append(words, args[1:]...)
+	needs.Program(d.t, "podman")
 	podman := exec.Command(words[0], words[1:]...)
-	podman.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/root", "CONTAINERS_CONF=" + d.conf}
+	podman.Env = []string{"PATH=" + needs.Path(), "HOME=/root", "CONTAINERS_CONF=" + d.conf}
 	var out, errs bytes.Buffer
 	podman.Stdout, podman.Stderr = &out, &errs
 	err := podman.Run()

@@ -7,9 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/cfddns/cfddns/needs"
 )
 
 // The laboratory runs the program that users run, unmodified and with its
@@ -84,23 +85,18 @@ func TestLab(t *testing.T) {
 		}
 		return
 	}
-	if testing.Short() {
-		t.Skip("it takes about 70 s, most of it waiting")
-	}
+	needs.Time(t, "it takes about 70 s, most of it waiting")
+	needs.Program(t, "ip") // all of them need it
+	place := needs.Namespaces(t, syscall.CLONE_NEWNET|syscall.CLONE_NEWNS|syscall.CLONE_NEWPID)
 	program := buildProgram(t)
-	sideBySide(t, scenarios(), labAtOnce, func(s scenario, test string) labEnd { return s.inside(program, test) })
+	sideBySide(t, scenarios(), labAtOnce, func(s scenario, test string) labEnd { return s.inside(place, program, test) })
 }
 
 // buildProgram builds what users run.
 func buildProgram(t *testing.T) string {
 	t.Helper()
-	for _, tool := range []string{"go", "ip"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			without(t, "%s is not installed: %v", tool, err)
-		}
-	}
 	program := filepath.Join(t.TempDir(), "cfddns")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", program, programPackage)
+	build := needs.Command(t, "go", "build", "-trimpath", "-buildvcs=false", "-o", program, programPackage)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, output)
@@ -108,47 +104,29 @@ func buildProgram(t *testing.T) string {
 	return program
 }
 
-// without ends a test that lacks something of the machine it runs on.
-func without(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
-
 // inside runs a test of the laboratory where it has all to itself.
-func (s scenario) inside(program, test string) labEnd {
-	if strings.HasPrefix(s.name, ownKernel) {
+func (s scenario) inside(place *syscall.SysProcAttr, program, test string) labEnd {
+	if s.hasKernel() {
 		return runInUML(program, test)
 	}
-	return runInside(program, test)
+	return runInside(place, program, test)
 }
 
 // runInside runs a test again, in new namespaces. That of processes makes all
 // of them end with it.
-func runInside(program, test string) labEnd {
+func runInside(place *syscall.SysProcAttr, program, test string) labEnd {
 	again := exec.Command(os.Args[0], onlyTest(test, "150s")...)
 	again.Env = append(os.Environ(), labProgram+"="+program)
-	again.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		Pdeathsig:   syscall.SIGKILL,
-	}
+	again.SysProcAttr = place
 	return endOf(again)
 }
 
 // mustRun runs one command a line; one that fails ends the test.
 func mustRun(t *testing.T, lines string) {
 	t.Helper()
-	for line := range strings.Lines(lines) {
-		words := strings.Fields(line)
-		if len(words) == 0 {
-			continue
-		}
-		if output, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", strings.TrimSpace(line), err, output)
+	for words := range commands(lines) {
+		if output, err := needs.Command(t, words[0], words[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", words, err, output)
 		}
 	}
 }

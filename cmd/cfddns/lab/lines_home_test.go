@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -14,18 +13,9 @@ import (
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/needs"
 	"github.com/cfddns/cfddns/sandbox"
 )
-
-// need ends a scenario that lacks one of these programs.
-func need(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, name := range programs {
-		if _, err := exec.LookPath(name); err != nil {
-			without(t, "%s is not installed: %v", name, err)
-		}
-	}
-}
 
 // dhcpScript is what udhcpc has done with a lease (busybox, udhcpc --help).
 const dhcpScript = `#!/bin/sh
@@ -45,14 +35,14 @@ func (u *uplink) lease(network string) (provider *program, address string) {
 	address = network + ".10"
 	machine{u.l.T, os.Getpid()}.do("ip addr replace " + network + ".1/24 dev " + u.name)
 	leases := filepath.Join(u.dir, "leases-"+network)
-	return u.l.launch(exec.Command("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--interface="+u.name, "--bind-interfaces", "--no-ping",
+	return u.l.launch(needs.Command(u.l.T, "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--interface="+u.name, "--bind-interfaces", "--no-ping",
 		"--dhcp-authoritative", "--log-dhcp", "--dhcp-range="+address+","+address+",255.255.255.0,2m", "--dhcp-leasefile="+leases)), address
 }
 
 // A cable line: the box holds what the provider leases, and another lease is
 // another address.
 func lineDHCP(t *testing.T) {
-	need(t, "dnsmasq", "busybox")
+	needs.Programs(t, "dnsmasq", "busybox")
 	l := newWideLab(t, oldRecord())
 	u := l.uplink("cable", labLine)
 	u.do("ip addr flush dev wan0")
@@ -92,7 +82,7 @@ lease_file=%s
 // address then (miniupnpd: "reserved / private IP address"): the record is right
 // all the same.
 func lineDoubleNAT(t *testing.T) {
-	need(t, "miniupnpd", "iptables")
+	needs.Programs(t, "miniupnpd", "iptables")
 	l := newWideLab(t, oldRecord())
 	outer := l.uplink("provider", labLine)
 	inner := &uplink{box: outer.home("router"), l: l, lans: 1} // its LAN has another number than that it stands in
@@ -125,7 +115,7 @@ func doubleNATSaid(t *testing.T) {
 // A line that drops large packets to TLS servers, as some do with the greeting
 // of post-quantum key exchange. https://tldr.fail/
 func lineDropsLargeHellos(t *testing.T) {
-	need(t, "nft")
+	needs.Programs(t, "nft")
 	l := newWideLab(t, oldRecord())
 	firewall, server := twoBoxes(l)
 	rules := firewall.inside("nft", "-f", "-")

@@ -5,11 +5,12 @@ package lab
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cfddns/cfddns/needs"
 )
 
 // A pppoeLine is a DSL line: the provider's access concentrator in the internet,
@@ -27,7 +28,7 @@ const pppoeOptions = "noauth\nnoipv6\nlcp-echo-interval 1\nlcp-echo-failure 2\nl
 
 func newPPPoELine(l *lab) *pppoeLine {
 	l.Helper()
-	need(l.T, "pppd", "pppoe", "pppoe-server")
+	needs.Programs(l.T, "pppd", "pppoe", "pppoe-server")
 	l.look = 100 * time.Millisecond // a kernel of one's own is slow, and looking costs time too
 	p := &pppoeLine{box: l.box("firewall", newMachine(l.T)), l: l}
 	machine{l.T, os.Getpid()}.do(fmt.Sprintf("ip link add ac0 type veth peer name dsl0 netns %d\nip link set ac0 up", p.pid))
@@ -40,7 +41,7 @@ func (p *pppoeLine) provide(address string) {
 	p.l.Helper()
 	options := filepath.Join(p.dir, "provider.options")
 	must(p.l.T, os.WriteFile(options, []byte(pppoeOptions), 0o600))
-	p.provider = p.l.launch(exec.Command("unshare", "--pid", "--fork", "--kill-child", // it has children, which are to end with it
+	p.provider = p.l.launch(needs.Command(p.l.T, "unshare", "--pid", "--fork", "--kill-child", // it has children, which are to end with it
 		"pppoe-server", "-F", "-I", "ac0", "-L", uplinkProvider, "-R", address, "-N", "1", "-O", options))
 }
 

@@ -9,11 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cfddns/cfddns/needs"
 	"github.com/cfddns/cfddns/sandbox"
 )
 
 // debianLife is the life of the Debian package, with systemd and without.
 func debianLife(t *testing.T) {
+	needs.Programs(t, "dpkg", "man", "pidof", "rpm", "tar")
 	l := newLab(t, sandbox.Config{})
 	r := release{dir: os.Getenv(labProgram)}
 	tree := l.newTree()
@@ -41,19 +43,20 @@ func debianLife(t *testing.T) {
 // installedInAnImage installs and purges where no systemd runs.
 func (r release) installedInAnImage(t *testing.T, tree tree) {
 	t.Helper()
-	sh(t, "/", nil, `chroot "$0" dpkg --install /root/old.deb`, tree.root)
+	here := []string{"PATH=" + needs.Path()} // of the machine, in the tree too
+	sh(t, "/", here, `chroot "$0" dpkg --install /root/old.deb`, tree.root)
 	link := filepath.Join(tree.root, "etc/systemd/system/multi-user.target.wants/cfddns.service")
 	if _, err := os.Lstat(link); err != nil {
 		t.Errorf("installed in an image, the service is not enabled: %v", err)
 	}
-	sh(t, "/", nil, `chroot "$0" dpkg --purge cfddns`, tree.root)
+	sh(t, "/", here, `chroot "$0" dpkg --purge cfddns`, tree.root)
 	if _, err := os.Lstat(link); err == nil {
 		t.Errorf("purged in an image, the service is still enabled")
 	}
-	sh(t, "/", nil, `rpm="chroot $0 rpm --force-debian --nodeps"; $rpm --install /root/old.rpm; $rpm --upgrade /root/new.rpm; $rpm --erase cfddns`, tree.root)
+	sh(t, "/", here, `rpm="chroot $0 rpm --force-debian --nodeps"; $rpm --install /root/old.rpm; $rpm --upgrade /root/new.rpm; $rpm --erase cfddns`, tree.root)
 	// Alpine's, where OpenRC does not run either.
 	for _, script := range []string{"post-upgrade", "pre-deinstall"} {
-		sh(t, "/", nil, `tar -xzOf "$1" "."$2 2>/dev/null | chroot "$0" sh -e`, tree.root, r.only(t, "new/*_x86_64.apk"), script)
+		sh(t, "/", here, `tar -xzOf "$1" "."$2 2>/dev/null | chroot "$0" sh -e`, tree.root, r.only(t, "new/*_x86_64.apk"), script)
 	}
 }
 

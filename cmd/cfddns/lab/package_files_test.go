@@ -11,13 +11,14 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cfddns/cfddns/needs"
 )
 
 // sums are the checksums of what lies in a directory of packages, by name.
@@ -64,21 +65,21 @@ func (r release) checksums(t *testing.T) {
 	}
 }
 
-// format is one kind of package: which file it is, what lists its contents, and
-// what must be among them.
+// format is one kind of package: which file it is, what lists its contents and
+// by which program beside tar, and what must be among them.
 type format struct {
-	pattern, list string
-	files         []string
+	pattern, program, list string
+	files                  []string
 }
 
 func formats() map[string]format {
 	return map[string]format{
-		"deb": {"new/*_amd64.deb", `dpkg-deb --fsys-tarfile "$0" | tar -t | sed 's,^\.,,'`, append(unitFiles(), commonFiles("vendor-completions", "vendor_completions.d",
+		"deb": {"new/*_amd64.deb", "dpkg-deb", `dpkg-deb --fsys-tarfile "$0" | tar -t | sed 's,^\.,,'`, append(unitFiles(), commonFiles("vendor-completions", "vendor_completions.d",
 			"/usr/share/doc/cfddns/copyright", "/usr/share/doc/cfddns/changelog.Debian.gz")...)},
-		"rpm": {"new/*.x86_64.rpm", `rpm -qlp "$0"`, append(unitFiles(), commonFiles("site-functions", "vendor_completions.d", "/usr/share/licenses/cfddns/LICENSE")...)},
-		"apk": {"new/*_x86_64.apk", `tar -tzf "$0" 2>/dev/null | sed 's,^,/,'`, commonFiles("site-functions", "vendor_completions.d", "/usr/share/licenses/cfddns/LICENSE",
+		"rpm": {"new/*.x86_64.rpm", "rpm", `rpm -qlp "$0"`, append(unitFiles(), commonFiles("site-functions", "vendor_completions.d", "/usr/share/licenses/cfddns/LICENSE")...)},
+		"apk": {"new/*_x86_64.apk", "gzip", `tar -tzf "$0" 2>/dev/null | sed 's,^,/,'`, commonFiles("site-functions", "vendor_completions.d", "/usr/share/licenses/cfddns/LICENSE",
 			"/etc/init.d/cfddns", "/.pre-install", "/.post-upgrade", "/.pre-deinstall")},
-		"tarball": {"new/*_linux_amd64.tar.gz", `tar -tzf "$0" | sed 's,^[^/]*,,'`, []string{"/cfddns", "/LICENSE", "/NOTICES", "/README.md", "/CHANGELOG.md", "/INSTALL.md",
+		"tarball": {"new/*_linux_amd64.tar.gz", "gzip", `tar -tzf "$0" | sed 's,^[^/]*,,'`, []string{"/cfddns", "/LICENSE", "/NOTICES", "/README.md", "/CHANGELOG.md", "/INSTALL.md",
 			"/configs/minimal.yaml", "/configs/reference.yaml", "/systemd/cfddns.service", "/systemd/cfddns-once.timer", "/systemd/hooks/pppd",
 			"/man/cfddns.1", "/man/cfddns-waf-allow.1", "/completions/cfddns.bash", "/completions/_cfddns", "/completions/cfddns.fish"}},
 	}
@@ -97,26 +98,34 @@ func commonFiles(zsh, fish string, more ...string) []string {
 
 func (r release) holds(t *testing.T) {
 	for kind, f := range formats() {
-		list := strings.Fields(sh(t, "/", nil, f.list, r.only(t, f.pattern)))
-		for i, path := range list {
-			list[i] = strings.TrimSuffix(path, "/")
+		t.Run(kind, func(t *testing.T) { r.holdsAs(t, kind, f) })
+	}
+	t.Run("the manual", r.manualWhole)
+	t.Run("a place that the service's user can read", func(t *testing.T) {
+		needs.Programs(t, "dpkg-deb", "tar")
+		mode := regexp.MustCompile(`(?m)^drwxr-xr-x root/root .* \./etc/cfddns/$`)
+		if list := sh(t, "/", nil, `dpkg-deb --contents "$0"`, r.only(t, "new/*_amd64.deb")); !mode.MatchString(list) {
+			t.Errorf("/etc/cfddns is not readable by the service's user:\n%s", list)
 		}
-		for _, want := range f.files {
-			if !slices.Contains(list, want) {
-				t.Errorf("the %s has no %s", kind, want)
-			}
-		}
-		if slices.Contains(list, "/etc/cfddns/cfddns.yaml") {
-			t.Errorf("the %s brings a configuration, which only a person can write", kind)
-		}
-		if kind != "tarball" && !slices.Contains(list, "/etc/cfddns") {
-			t.Errorf("the %s has no place for the configuration", kind)
+	})
+}
+
+func (r release) holdsAs(t *testing.T, kind string, f format) {
+	needs.Programs(t, f.program, "tar")
+	list := strings.Fields(sh(t, "/", nil, f.list, r.only(t, f.pattern)))
+	for i, path := range list {
+		list[i] = strings.TrimSuffix(path, "/")
+	}
+	for _, want := range f.files {
+		if !slices.Contains(list, want) {
+			t.Errorf("the %s has no %s", kind, want)
 		}
 	}
-	r.manualWhole(t)
-	mode := regexp.MustCompile(`(?m)^drwxr-xr-x root/root .* \./etc/cfddns/$`)
-	if list := sh(t, "/", nil, `dpkg-deb --contents "$0"`, r.only(t, "new/*_amd64.deb")); !mode.MatchString(list) {
-		t.Errorf("/etc/cfddns is not readable by the service's user:\n%s", list)
+	if slices.Contains(list, "/etc/cfddns/cfddns.yaml") {
+		t.Errorf("the %s brings a configuration, which only a person can write", kind)
+	}
+	if kind != "tarball" && !slices.Contains(list, "/etc/cfddns") {
+		t.Errorf("the %s has no place for the configuration", kind)
 	}
 }
 
@@ -206,10 +215,9 @@ func (r release) billed(t *testing.T) {
 }
 
 func (r release) linted(t *testing.T) {
-	if _, err := exec.LookPath("lintian"); err != nil {
-		without(t, "lintian is not installed: %v", err)
-	}
-	output, err := exec.Command("lintian", "--allow-root", "--display-info", "--pedantic", "--fail-on=error,warning,info,pedantic", r.only(t, "new/*_amd64.deb")).CombinedOutput()
+	lintian := needs.Command(t, "lintian", "--allow-root", "--display-info", "--pedantic", "--fail-on=error,warning,info,pedantic", r.only(t, "new/*_amd64.deb"))
+	lintian.Env = append(os.Environ(), "PATH="+needs.Path())
+	output, err := lintian.CombinedOutput()
 	if err != nil || len(bytes.TrimSpace(output)) > 0 {
 		t.Errorf("lintian: %v\n%s", err, output)
 	}

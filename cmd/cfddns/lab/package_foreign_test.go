@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cfddns/cfddns/needs"
 )
 
 // emulator is the program that runs a target's programs here; "" for those
@@ -43,10 +45,7 @@ func (r release) unpack(t *testing.T, target string) string {
 // runsForeign runs a program of another processor: it serves the sandbox, asks
 // it for the address over TLS, HTTP, DNS and STUN, and writes the record.
 func (r release) runsForeign(t *testing.T, target string) {
-	qemu, err := exec.LookPath(emulator(target))
-	if err != nil {
-		without(t, "%s is not installed: %v", emulator(target), err)
-	}
+	qemu := needs.Program(t, emulator(target))
 	t.Parallel()
 	program, dir := r.unpack(t, target), t.TempDir()
 	config := filepath.Join(dir, "c.yaml")

@@ -4,10 +4,11 @@ package lab
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cfddns/cfddns/needs"
 )
 
 // The versions of the packages here, as `git describe` would say them.
@@ -51,14 +52,8 @@ func released(t *testing.T) release {
 	if inside := os.Getenv(labProgram); inside != "" {
 		return release{dir: inside}
 	}
-	if testing.Short() {
-		t.Skip("it makes packages")
-	}
-	for _, tool := range []string{"make", "tar", "gzip", "git"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			without(t, "%s is not installed: %v", tool, err)
-		}
-	}
+	needs.Time(t, "it makes packages")
+	needs.Programs(t, "bash", "find", "gzip", "make", "nfpm", "tar")
 	targets := os.Getenv("LAB_TARGETS")
 	if targets == "" {
 		targets = "linux/mipsle" // 32 bits, and no floating-point unit
@@ -88,7 +83,7 @@ func (r release) make(t *testing.T, source, name, version, targets, before strin
 // sh runs a shell script, and fails with what it said.
 func sh(t *testing.T, dir string, env []string, script string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command("bash", append([]string{"-euo", "pipefail", "-c", script}, args...)...)
+	cmd := needs.Command(t, "bash", append([]string{"-euo", "pipefail", "-c", script}, args...)...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	output, err := cmd.CombinedOutput()
 	if err != nil {

@@ -25,7 +25,7 @@ type umlBox struct {
 // umlHome puts such a machine behind the router.
 func (u *uplink) umlHome(name string) *umlBox {
 	u.l.Helper()
-	need(u.l.T, "linux.uml", "busybox")
+	needsUML(u.l.T)
 	u.do(`iptables -t nat -A POSTROUTING -o wan0 -s 192.168.9.0/24 -j MASQUERADE
 		ip tuntap add tap0 mode tap
 		ip addr add 192.168.9.1/24 dev tap0
@@ -113,7 +113,6 @@ func boxesApartInTime(t *testing.T) {
 // the files of this machine, what was not synced to it is lost with the power.
 func (b *umlBox) withDisk() {
 	b.l.Helper()
-	need(b.l.T, "mkfs.ext4")
 	disk := filepath.Join(b.l.TempDir(), "disk")
 	must(b.l.T, os.WriteFile(disk, nil, 0o600))
 	must(b.l.T, os.Truncate(disk, 8<<20))

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cfddns/cfddns/needs"
 )
 
 // Some scenarios need what the kernel of the machine may not have, or does not
@@ -22,6 +24,16 @@ import (
 
 // ownKernel begins the name of a scenario that has a kernel of its own.
 const ownKernel = "in a kernel of its own: "
+
+// hasKernel reports whether a scenario has one.
+func (s scenario) hasKernel() bool { return strings.HasPrefix(s.name, ownKernel) }
+
+// needsUML declares what such a kernel needs, and what umlBoots starts.
+func needsUML(t *testing.T) {
+	t.Helper()
+	needs.Programs(t, "busybox", "ip", "linux.uml", "mount", "unshare")
+	needs.File(t, "/usr/lib/uml/modules")
+}
 
 // umlModules are loaded where it boots, in this order.
 func umlModules() []string {
@@ -43,9 +55,6 @@ ip link set lo up
 // umlCommand boots a kernel that runs a script, and ends with it. Arguments are
 // the kernel's own. It is killed as one: a kernel has several processes.
 func umlCommand(ctx context.Context, script string, arguments ...string) (*exec.Cmd, error) {
-	if _, err := exec.LookPath("linux.uml"); err != nil {
-		return nil, fmt.Errorf("user-mode Linux: %w", err)
-	}
 	trees, err := filepath.Glob("/usr/lib/uml/modules/*/kernel")
 	if err != nil || len(trees) != 1 {
 		return nil, fmt.Errorf("user-mode Linux has these modules: %v, %w", trees, err)
@@ -58,9 +67,9 @@ func umlCommand(ctx context.Context, script string, arguments ...string) (*exec.
 	if err := os.WriteFile(init, []byte(boots+". "+script+"\nbusybox poweroff -f\n"), 0o700); err != nil {
 		return nil, err
 	}
-	words := append([]string{"--user", "--map-root-user", "--pid", "--fork", "--kill-child", "linux.uml", "mem=320M", "root=/dev/root",
+	words := append([]string{"unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "linux.uml", "mem=320M", "root=/dev/root",
 		"rootfstype=hostfs", "rootflags=/", "ro", "init=" + init, "con=null", "con0=null,fd:1", "quiet"}, arguments...)
-	boot := exec.CommandContext(ctx, "unshare", words...)
+	boot := exec.CommandContext(ctx, words[0], words[1:]...) // see needsUML
 	boot.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return boot, nil
 }
@@ -73,7 +82,7 @@ func runInUML(program, test string) labEnd {
 	}
 	defer os.RemoveAll(dir) // it is temporary anyway
 	script := filepath.Join(dir, "scenario")
-	run := fmt.Sprintf("export CI=%s %s=%s\ncd /run\n%s '%s'\n", os.Getenv("CI"), labProgram, program, os.Args[0], strings.Join(onlyTest(test, "120s"), "' '"))
+	run := fmt.Sprintf("export CI=%t %s=%s\ncd /run\n%s '%s'\n", needs.CI(), labProgram, program, os.Args[0], strings.Join(onlyTest(test, "120s"), "' '"))
 	if err := os.WriteFile(script, []byte(run), 0o600); err != nil {
 		return labEnd{err: err}
 	}
