@@ -2,6 +2,7 @@ package packaging
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,6 +19,37 @@ func TestTheImageAndThePackagesAreCompiledAlike(t *testing.T) {
 	image = strings.NewReplacer("${DATE:-$(date -u +%F)}", "DATE", "$VERSION", "VERSION", "/out/cfddns", "FILE", `"`, "'").Replace(image)
 	if diff := cmp.Diff(strings.Fields(makefile), strings.Fields(image)); diff != "" {
 		t.Errorf("the Makefile (-) and the Dockerfile (+) differ:\n%s", diff)
+	}
+}
+
+// Whoever follows a page has a program that starts on every Linux, with musl or
+// with no C library at all. The laboratory starts it there.
+func TestEveryPageBuildsWithoutC(t *testing.T) {
+	pages, err := filepath.Glob("../*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range []string{"../*/*.md", "../*/*/*.md"} {
+		more, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, more...)
+	}
+	found := 0
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range regexp.MustCompile(`[^\n`+"`"+`]*go (build|install) [^\n]*cfddns`).FindAllString(string(text), -1) {
+			if found++; !strings.Contains(command, "CGO_ENABLED=0 ") {
+				t.Errorf("%s: %s", page, command)
+			}
+		}
+	}
+	if found < 2 {
+		t.Errorf("%d pages build the program, and two do", found)
 	}
 }
 

@@ -4,7 +4,10 @@ package lab
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cfddns/cfddns/ddns"
@@ -23,5 +26,17 @@ func withoutTimeZones(t *testing.T) {
 	}
 	if p := l.run(ddns.ExitUsage, "once"); !strings.Contains(p.stderr.String(), "no time zones are installed here; install tzdata") {
 		t.Errorf("it says:\n%s", p.stderr)
+	}
+}
+
+// The program needs no loader and no library: it starts where it is the only file.
+func withoutAnything(t *testing.T) {
+	root := t.TempDir()
+	content, err := os.ReadFile(os.Getenv(labProgram))
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(root, "cfddns"), content, 0o755))
+	alone := exec.Cmd{Path: "/cfddns", Args: []string{"cfddns", "version"}, Dir: "/", Env: []string{}, SysProcAttr: &syscall.SysProcAttr{Chroot: root}}
+	if said, err := alone.CombinedOutput(); err != nil || !strings.HasPrefix(string(said), "cfddns ") {
+		t.Errorf("%v\n%s", err, said)
 	}
 }

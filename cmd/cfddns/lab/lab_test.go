@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -63,6 +65,7 @@ func scenarios() []scenario {
 		{"SIGTERM in the middle of a write", endedInAWrite},
 		{"a full disk does not stop publishing", fullDisk},
 		{"a machine without time zones", withoutTimeZones},
+		{"a machine without any other file", withoutAnything},
 		{"a cold start creates the record", coldStart},
 		{"a CNAME at the name", aliasAtTheName},
 		{"several records at the name", severalRecords},
@@ -92,14 +95,21 @@ func TestLab(t *testing.T) {
 	sideBySide(t, scenarios(), labAtOnce, func(s scenario, test string) labEnd { return s.inside(place, program, test) })
 }
 
-// buildProgram builds what users run.
+// buildProgram builds what users run, by the line of README.md.
 func buildProgram(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "cfddns")
-	build := needs.Command(t, "go", "build", "-trimpath", "-buildvcs=false", "-o", program, programPackage)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	readme, err := os.ReadFile("../../../README.md")
+	must(t, err)
+	line := regexp.MustCompile(`(?m)^.*go build -o cfddns .*$`).FindString(string(readme))
+	if line == "" {
+		t.Fatal("README.md has no line that builds the program")
+	}
+	build := needs.Command(t, "sh", "-c", strings.Replace(line, "-o cfddns", `-o "$0"`, 1), program)
+	build.Dir = "../../.."
+	build.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false") // a clone may be another user's
 	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, output)
+		t.Fatalf("%s: %v\n%s", line, err, output)
 	}
 	return program
 }
