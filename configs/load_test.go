@@ -61,7 +61,7 @@ func TestNoFileAndTwoVariablesAreEnough(t *testing.T) {
 func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
 	file := write(t, "c.yaml", "owner: file\nip: {sources: [a, b, c], timeout: 5s}\nrecords: [{name: a.example.com, ttl: 300}]\nlog: {level: warn}\n")
 	c, warnings, err := configs.Load(file, []string{
-		"CFDDNS_CONFIG=" + file, "CFDDNS_OWNER=env", "CFDDNS_OWNER=last", "CFDDNS_IP_SOURCES=amazon,google,identme",
+		"CFDDNS_CONFIG=" + file, "CFDDNS_OWNER=env", "CFDDNS_OWNER=last", "CFDDNS_IP_SOURCES=amazon,google,identme,cloudflare",
 		"CFDDNS_RECORDS=b.example.com", "CFDDNS_LOG_LEVEL=", "CFDDNS_CLOUDFLARE_NAMESERVERS=127.0.0.1:53",
 		"CFDDNS_IP_QUORUM=3", "CFDDNS_SCHEDULE=0 4 * * *", "CFDDNS_CLOUDFLARE_DRILL=0",
 	})
@@ -69,7 +69,7 @@ func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
 		t.Fatal(err, warnings)
 	}
 	got := []any{c.Owner, len(c.IP.Sources), c.IP.Sources[2].Name, c.IP.Timeout, c.Records[0].Name, len(c.Records), c.Records[0].TTL == nil, c.Log.Level, c.Cloudflare.NameServers[0], int(c.IP.Quorum), c.Schedule.Expression, c.Cloudflare.Drill}
-	want := []any{"last", 3, "identme", 5 * time.Second, "b.example.com", 1, true, slog.LevelWarn, "127.0.0.1:53", 3, "0 4 * * *", time.Duration(0)}
+	want := []any{"last", 4, "identme", 5 * time.Second, "b.example.com", 1, true, slog.LevelWarn, "127.0.0.1:53", 3, "0 4 * * *", time.Duration(0)}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

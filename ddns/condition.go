@@ -206,9 +206,10 @@ func assessVerdict(v Verdict, h Holding) []Condition {
 	return nil
 }
 
-// assessRoster says whether one more silent operator would leave no quorum.
-// Only a round in which all were asked can tell; until the next one, what the
-// last one found still stands.
+// assessRoster says whether one more silent operator would leave no quorum, after
+// some were lost. Only a round in which all were heard of can tell; until the next
+// one, what the last one found still stands. A roster that bears no silence from
+// the beginning is warned of with the configuration, and not here.
 func assessRoster(v Verdict, before []Condition) []Condition {
 	name := v.Family.String()
 	if v.State != Agreed || v.Alone {
@@ -221,10 +222,11 @@ func assessRoster(v Verdict, before []Condition) []Condition {
 		}
 		return before[i : i+1]
 	}
-	if _, agreeing := v.heard(); agreeing > v.Quorum {
+	lost := dissent(v)
+	if lost == "" || !v.thin() {
 		return nil
 	}
-	return []Condition{condition(CodeRosterThin, name, fmt.Sprintf("only as many operators agree as must: one more that is silent or wrong would leave no quorum (%s)", dissent(v)), "look with: cfddns ip --all")}
+	return []Condition{condition(CodeRosterThin, name, "one more operator that is silent or wrong would leave no quorum ("+lost+")", "look with: cfddns ip --all; add a source over HTTPS to ip.sources")}
 }
 
 // dissent lists the sources that did not say what the verdict says.
@@ -232,6 +234,8 @@ func dissent(v Verdict) string {
 	var words []string
 	for _, o := range v.Observations {
 		switch {
+		case o.Err != nil && !o.Silent.IsZero():
+			words = append(words, fmt.Sprintf("%s, silent since %s: %v", o.Source, o.Silent.UTC().Format("2006-01-02 15:04 UTC"), o.Err))
 		case o.Err != nil:
 			words = append(words, o.Source+": "+o.Err.Error())
 		case o.Address != v.Address:

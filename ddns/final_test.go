@@ -9,40 +9,46 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestFinalIsNeverContradicted asks in any order, and whenever Final says that
-// nothing can change, compares the decision with that after each of many ways
-// in which the rest may answer.
+// TestFinalIsNeverContradicted asks as rounds do, hears in any order, calls spares
+// as they are called, and whenever Final says that nothing can change, compares the
+// decision with those after each of many ways in which the rest may answer.
 func TestFinalIsNeverContradicted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := drawRoster(t)
+		r := drawSpared(t)
 		m := drawMemory(t, r)
 		published := rapid.SliceOfDistinct(rapid.SampledFrom(addresses(home, old, other)), rapid.ID).Draw(t, "published")
-		order := rapid.Permutation(r.Members).Draw(t, "order")
-		heard := rapid.IntRange(0, len(order)).Draw(t, "heard")
-		var said []Observation
-		for _, s := range order[:heard] {
-			said = append(said, say(s, rapid.SampledFrom(addresses(home, home, home, old, nothing)).Draw(t, s.Name)))
-		}
-		if !Final(r, said, order[heard:], published, m, start) {
-			return
-		}
-		now, _ := Hold(Vote(r, said), published, WAN{}, m, start)
-		for range 10 {
-			all := slices.Clone(said)
-			for _, s := range order[heard:] {
-				all = append(all, say(s, rapid.SampledFrom(addresses(home, old, old, other, wrong, nothing)).Draw(t, "rest")))
+		q, _ := newSlate(r, Asking{All: rapid.Bool().Draw(t, "all"), Expected: published, Forgets: rapid.Bool().Draw(t, "forgetful"),
+			Gone: map[string]bool{"op0": rapid.Bool().Draw(t, "op0 is gone"), "op1": rapid.Bool().Draw(t, "op1 is gone")}})
+		for !Final(r, q.observations, q.outstanding(), published, m, start) {
+			if len(q.outstanding()) == 0 {
+				return
 			}
-			later, _ := Hold(Vote(r, all), published, WAN{}, m, start)
-			if later.Decision != now.Decision || later.Address != now.Address {
-				t.Fatalf("final %s %s became %s %s: %s", now.Decision, now.Address, later.Decision, later.Address, later.Why)
+			q.answer(t, home, home, home, old, nothing)
+		}
+		now, _ := Hold(Vote(r, q.observations), published, WAN{}, m, start)
+		for range 10 {
+			rest := q
+			rest.asked, rest.observations = slices.Clone(q.asked), slices.Clone(q.observations)
+			for len(rest.outstanding()) > 0 {
+				rest.answer(t, home, old, old, other, wrong, nothing)
+				later, _ := Hold(Vote(r, rest.observations), published, WAN{}, m, start)
+				if later.Decision != now.Decision || later.Address != now.Address {
+					t.Fatalf("final %s %s became %s %s: %s", now.Decision, now.Address, later.Decision, later.Address, later.Why)
+				}
 			}
 		}
 	})
 }
 
+// answer lets one of those who are asked say one of some addresses.
+func (q *slate) answer(t *rapid.T, answers ...netip.Addr) {
+	s := rapid.SampledFrom(q.outstanding()).Draw(t, "who")
+	q.hear(say(s, rapid.SampledFrom(answers).Draw(t, s.Name)))
+}
+
 func TestFinal(t *testing.T) {
 	twin := five()
-	twin.Members = append(twin.Members, Source{Name: "op0-dns", Operator: "op0", Class: PlainDNS})
+	twin.Members = append(twin.Members, Source{Name: "op0-dns", Operator: "op0", Class: Plain})
 	witness := Source{Name: "router", Operator: "router", Class: Witness}
 	alone := Roster{Family: IPv4, Quorum: 1, Members: five().Members[:1]}
 	for _, c := range []struct {

@@ -131,8 +131,8 @@ func holdChange(v Verdict, published []netip.Addr, m FamilyMemory, now time.Time
 	}
 	// Both guards count every round, so that one does not begin where the
 	// other ends.
-	objectors, weight := opponents(v, published, m.Overruled)
-	m = veto(m, v.Address, objectors, weight, now)
+	objectors, proved := opponents(v, published, m.Overruled)
+	m = veto(m, v.Address, objectors, voicesOf(len(objectors), len(proved)), now)
 	m = damp(m, v, now)
 	switch {
 	case m.Veto.Rounds > 0:
@@ -151,28 +151,23 @@ func isChange(a netip.Addr, published []netip.Addr) bool {
 }
 
 // opponents are the operators, in good standing, that still name what is
-// published instead of the verdict's address, and how many voices they are.
-func opponents(v Verdict, published []netip.Addr, overruled []string) (names []string, weight int) {
-	plainDNS := 0
+// published instead of the verdict's address, and those of them that TLS proved.
+// All others are one voice together.
+func opponents(v Verdict, published []netip.Addr, overruled []string) (names, proved []string) {
 	for _, voice := range v.Voices {
 		if voice.Address == v.Address || !slices.Contains(published, voice.Address) {
 			continue
 		}
-		for _, operator := range voice.Operators {
-			switch {
-			case slices.Contains(overruled, operator):
-				continue
-			case slices.Contains(voice.PlainDNS, operator):
-				plainDNS = 1
-			default:
-				weight++
-			}
-			names = append(names, operator)
-		}
+		voice = voice.without(overruled...)
+		names = append(names, voice.Operators...)
+		proved = append(proved, voice.without(voice.Plain...).Operators...)
 	}
 	slices.Sort(names)
-	return names, weight + plainDNS
+	return names, proved
 }
+
+// voicesOf is how many voices operators are of whom TLS proved some.
+func voicesOf(operators, proved int) int { return proved + min(1, operators-proved) }
 
 // veto lets the incumbent object: while two voices still name what is
 // published, something is odd about the line, and a change waits. A majority
@@ -281,27 +276,4 @@ func dissenters(v Verdict) (names []string) {
 
 func subset(a, b []string) bool {
 	return !slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) })
-}
-
-// Final reports whether vote and hold can no longer come out otherwise,
-// whatever the outstanding sources may still say. It relies on the rule that
-// no more operators are asked than the roster has.
-func Final(r Roster, observations []Observation, outstanding []Source, published []netip.Addr, m FamilyMemory, now time.Time) bool {
-	if r.Alone() {
-		return len(observations) > 0
-	}
-	pending := operatorsOf(outstanding)
-	firm := slices.DeleteFunc(slices.Clone(observations), func(o Observation) bool {
-		return slices.Contains(pending, o.Operator) // it may yet contradict itself
-	})
-	v := count(r, firm)
-	if v.State != Agreed {
-		return false
-	}
-	if !isChange(v.Address, published) {
-		return true
-	}
-	_, weight := opponents(v, published, m.Overruled)
-	loud := slices.DeleteFunc(pending, func(o string) bool { return slices.Contains(m.Overruled, o) })
-	return weight+len(loud) < vetoVoices && !flapping(m.Changes, now)
 }

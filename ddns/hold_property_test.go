@@ -13,7 +13,7 @@ import (
 // goes on saying the truth is published within the longest hold.
 func TestNoGuardIsWithoutAnEnd(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, Plain, Plain, PlainDNS)
+		r := rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, Authenticated, Plain, Plain)
 		m := drawMemory(t, r)
 		published := rapid.SliceOfNDistinct(rapid.SampledFrom(addresses(old, other, home)), 1, 2, rapid.ID).Draw(t, "published")
 		now, lived := start, time.Duration(0)

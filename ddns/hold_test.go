@@ -17,7 +17,7 @@ func at(d time.Duration) time.Time { return start.Add(d) }
 func addresses(a ...netip.Addr) []netip.Addr { return a }
 
 func TestHold(t *testing.T) {
-	dns := rosterOf(Authenticated, Authenticated, Authenticated, PlainDNS, PlainDNS)
+	plain := rosterOf(Authenticated, Authenticated, Authenticated, Plain, Plain)
 	watched := five()
 	watched.Members = append(watched.Members, Source{Name: "router", Operator: "router", Class: Witness})
 	fast := FamilyMemory{Changes: []time.Time{at(-9 * time.Minute), at(-8 * time.Minute), at(-7 * time.Minute)}}
@@ -41,8 +41,8 @@ func TestHold(t *testing.T) {
 		{"two voices for something that is not published do not", Vote(five(), saying(five(), home, home, home, wrong, wrong)), addresses(old), FamilyMemory{}, Publish, NoGuard, 0},
 		{"two voices for two addresses that are published do", Vote(five(), saying(five(), home, home, home, old, other)), addresses(old, other), FamilyMemory{}, Wait, VetoGuard, vetoLongest},
 		{"one zone that is right already does not end the veto of the other", Vote(five(), saying(five(), home, home, home, old, old)), addresses(home, old), FamilyMemory{}, Wait, VetoGuard, vetoLongest},
-		{"plain DNS objects with one voice", Vote(dns, saying(dns, home, home, home, old, old)), addresses(old), FamilyMemory{}, Publish, NoGuard, 0},
-		{"plain DNS objects with one voice, beside one that lost its veto", Vote(rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, PlainDNS, PlainDNS, Plain), saying(rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, PlainDNS, PlainDNS, Plain), home, home, home, home, old, old, old)),
+		{"those that TLS does not prove object with one voice", Vote(plain, saying(plain, home, home, home, old, old)), addresses(old), FamilyMemory{}, Publish, NoGuard, 0},
+		{"those that TLS does not prove object with one voice, beside one that lost its veto", Vote(rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, Plain, Plain, Plain), saying(rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, Plain, Plain, Plain), home, home, home, home, old, old, old)),
 			addresses(old), FamilyMemory{Overruled: []string{"op6"}}, Publish, NoGuard, 0},
 		{"a witness cannot object", Vote(watched, append(saying(watched, home, home, home, home, old), say(watched.Members[5], old))), addresses(old), FamilyMemory{}, Publish, NoGuard, 0},
 		{"who was overruled cannot object", Vote(five(), saying(five(), home, home, home, old, old)), addresses(old), FamilyMemory{Overruled: []string{"op3"}}, Publish, NoGuard, 0},
@@ -177,7 +177,7 @@ func TestAVetoStartsAgainWhenTheMajorityChangesItsMind(t *testing.T) {
 }
 
 func TestTwoOfManyCannotHoldUpAChangeByTurns(t *testing.T) {
-	r := homeIsOld(rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, Plain, Plain, Plain))
+	r := homeIsOld(rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, Authenticated, Authenticated, Plain))
 	var h Holding
 	for i := 0; i < 100 && h.Decision != Publish; i++ {
 		answers := []netip.Addr{home, home, home, home, old, old, old}

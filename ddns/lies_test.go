@@ -84,7 +84,7 @@ func (w *world) chooseLiars() {
 	strong := map[string]bool{}
 	proved := map[string]bool{}
 	for _, s := range w.roster.Members {
-		strong[s.Operator] = strong[s.Operator] || s.Class != PlainDNS
+		strong[s.Operator] = strong[s.Operator] || s.Class != Plain
 		proved[s.Operator] = proved[s.Operator] || s.Class == Authenticated
 	}
 	line := w.IntN(3) == 0

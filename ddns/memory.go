@@ -54,6 +54,66 @@ type FamilyMemory struct {
 	Damped Damped
 	// Wanted is since when a change is wanted, if one is.
 	Wanted Wanted
+	// Silent are the sources that gave no usable answer when they were last
+	// asked, by name.
+	Silent map[string]Silence `json:",omitempty"`
+}
+
+// Silence is a source that gives no usable answer.
+type Silence struct {
+	Since  time.Time
+	Rounds int // in which it was silent, silentRounds at most
+}
+
+// A source that was silent for silentRounds over silentFor is gone: a spare may
+// take the place of its operator, even of one that serves the world.
+const (
+	silentRounds = 3
+	silentFor    = 2 * time.Minute
+)
+
+// gone reports whether the source was silent for so long.
+func (s Silence) gone(now time.Time) bool {
+	return s.Rounds >= silentRounds && now.Sub(s.Since) >= silentFor
+}
+
+// silences are the silences after a round. A round in which nobody was heard says
+// something of the line, and nothing of the sources.
+func (fm FamilyMemory) silences(v Verdict, now time.Time) map[string]Silence {
+	if !slices.ContainsFunc(v.Observations, func(o Observation) bool { return o.Err == nil }) {
+		return fm.Silent
+	}
+	silent := map[string]Silence{}
+	if !v.full() { // of those that were not asked, what was known still stands
+		silent = cloned(fm.Silent)
+	}
+	for _, o := range v.Observations {
+		if o.Err == nil || o.Class == Witness {
+			delete(silent, o.Source)
+			continue
+		}
+		silent[o.Source] = fm.Silent[o.Source].again(now)
+	}
+	return silent
+}
+
+// dated returns the observations with when each silence began.
+func (fm FamilyMemory) dated(observations []Observation, now time.Time) []Observation {
+	for i, o := range observations {
+		if o.Err != nil {
+			observations[i].Silent = fm.Silent[o.Source].again(now).Since
+		}
+	}
+	return observations
+}
+
+// again is the silence after one more round of it.
+func (s Silence) again(now time.Time) Silence {
+	if s.Rounds == 0 || s.Since.After(now) { // the latter: the clock was set back
+		s.Since = now
+	}
+	s.Rounds = min(s.Rounds+1, silentRounds)
+	return s
 }
 
 // confirmedMost bounds the history of addresses. A record with an older

@@ -69,6 +69,15 @@ func withSpares(r Roster, n int) Roster {
 	return r
 }
 
+// worldly is five, of whom all but the last serve the world, as in the default roster.
+func worldly() Roster {
+	r := five()
+	for i := range r.Members[:4] {
+		r.Members[i].Worldwide = true
+	}
+	return r
+}
+
 // inquire asks as a round does: it waits until vote and hold are final, takes
 // the verdict, and gives the stragglers their moment.
 func inquire(t *testing.T, r Roster, a Asking, published []netip.Addr) (v Verdict, took time.Duration, asked []string) {
@@ -81,7 +90,7 @@ func inquire(t *testing.T, r Roster, a Asking, published []netip.Addr) (v Verdic
 	}, nil)
 	took = time.Since(q.began)
 	v = Vote(r, q.heard())
-	v.Observations = sorted(q.close(lateMoment))
+	v.Observations = sorted(q.close(ctx, lateMoment))
 	for _, s := range q.asked {
 		asked = append(asked, s.Name)
 	}
@@ -94,9 +103,12 @@ func TestAsking(t *testing.T) {
 	twin.Members = append(twin.Members, Source{Name: "op0-2", Operator: "op0", Class: Authenticated, Transport: "https", Cost: 500})
 	watched := five()
 	watched.Members = append(watched.Members, Source{Name: "router", Operator: "router", Class: Witness, Transport: "igd"})
-	// The cheapest wave takes op1 by plain DNS, and then lacks a third voice.
-	short := rosterOf(Authenticated, PlainDNS, PlainDNS, PlainDNS)
-	short.Members = append(short.Members, Source{Name: "op1-2", Operator: "op1", Class: Authenticated, Transport: "https", Cost: 500})
+	// The cheapest wave takes op2 by STUN, and then lacks a fourth voice.
+	short := rosterOf(Authenticated, Authenticated, Plain, Plain)
+	short.Quorum = 4
+	short.Members = append(short.Members, Source{Name: "op2-2", Operator: "op2", Class: Authenticated, Transport: "https", Cost: 500})
+	worldlyTwin := worldly()
+	worldlyTwin.Members = append(worldlyTwin.Members, Source{Name: "op0-2", Operator: "op0", Class: Authenticated, Worldwide: true, Transport: "https", Cost: 500})
 	quiet := Asking{Expected: addresses(home)}
 	all := Asking{All: true, Expected: addresses(home)}
 	everybody := "op0 op1 op2 op3 op4"
@@ -129,7 +141,7 @@ func TestAsking(t *testing.T) {
 		{"an operator with another source left is not replaced", withSpares(twin, 1), map[string]word{"op0": fails(10 * ms)}, quiet, "op0 op0-2 op1 op2 op3 op4", Agreed, 30 * ms},
 		{"an operator of whom both sources fail is", withSpares(twin, 1), map[string]word{"op0": fails(10 * ms), "op0-2": fails(10 * ms), "op1": in(time.Second, home), "op2": in(time.Second, home)}, quiet, "op0 op0-2 op1 op2 op3 op4 spare0", Agreed, 40 * ms},
 		{"a quiet round asks one source an operator", twin, nil, Asking{Expected: addresses(home), Shy: map[string]int{"op1": 1, "op2": 1, "op3": 2, "op4": 2}}, "op0 op1 op2", Agreed, 20 * ms},
-		{"a quiet round that finds no quorum of voices asks everybody", short, nil, quiet, "op0 op1 op1-2 op2 op3", Agreed, 20 * ms},
+		{"a quiet round that finds no quorum of voices asks everybody", short, nil, quiet, "op0 op1 op2 op2-2 op3", Agreed, 20 * ms},
 		{"a quiet round asks no witness", watched, nil, quiet, "op0 op1 op2", Agreed, 20 * ms},
 		{"a witness that fails brings in nobody", withSpares(watched, 1), map[string]word{"router": fails(0)}, all, everybody + " router", Agreed, 20 * ms},
 		{"a witness that hangs delays nothing", watched, map[string]word{"router": never}, all, everybody + " router", Agreed, 20 * ms},
@@ -137,6 +149,13 @@ func TestAsking(t *testing.T) {
 		{"a quiet round asks no more because one rests", withSpares(five(), 2), nil, Asking{Expected: addresses(home), Resting: map[string]bool{"op0": true}}, "op1 op2 op3", Agreed, 20 * ms},
 		{"a spare that rests is passed over", withSpares(five(), 2), map[string]word{"op0": fails(0)}, Asking{All: true, Expected: addresses(home), Resting: map[string]bool{"spare0": true}}, everybody + " spare1", Agreed, 20 * ms},
 		{"nobody steps in for a source that was chosen alone", withSpares(Roster{Family: IPv4, Quorum: 1, Members: five().Members[:1]}, 1), map[string]word{"op0": fails(0)}, quiet, "op0", Unknown, 0},
+		{"no spare steps in at once for an operator that serves the world", withSpares(worldly(), 2), map[string]word{"op0": fails(0)}, all, everybody, Agreed, 20 * ms},
+		{"nor if it wants a rest", withSpares(worldly(), 2), nil, Asking{All: true, Resting: map[string]bool{"op0": true}}, "op1 op2 op3 op4", Agreed, 20 * ms},
+		{"one does for a small one beside it", withSpares(worldly(), 2), map[string]word{"op0": fails(0), "op4": fails(10 * ms), "op1": in(time.Second, home)}, all, everybody + " spare0", Agreed, 30 * ms},
+		{"one does for one that was silent for long", withSpares(worldly(), 2), map[string]word{"op0": fails(0), "op1": fails(0), "op2": in(time.Second, home)}, Asking{All: true, Gone: map[string]bool{"op0": true}}, everybody + " spare0", Agreed, 20 * ms},
+		{"not while another of its sources was not", withSpares(worldlyTwin, 2), map[string]word{"op0": fails(0), "op0-2": fails(0)}, Asking{All: true, Gone: map[string]bool{"op0": true}}, "op0 op0-2 op1 op2 op3 op4", Agreed, 20 * ms},
+		{"who remembers nothing calls spares at once", withSpares(worldly(), 3), map[string]word{"op0": fails(0), "op1": fails(0)}, Asking{All: true, Forgets: true}, everybody + " spare0 spare1", Agreed, 20 * ms},
+		{"where two were replaced, three voices with spares among them are too few", withSpares(worldly(), 2), map[string]word{"op0": fails(0), "op1": fails(0), "op2": fails(0), "op3": in(time.Second, home)}, Asking{All: true, Forgets: true}, everybody + " spare0 spare1", Agreed, time.Second},
 		{"everybody rests", five(), nil, Asking{All: true, Resting: map[string]bool{"op0": true, "op1": true, "op2": true, "op3": true, "op4": true}}, "", Unknown, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -154,21 +173,21 @@ func TestAsking(t *testing.T) {
 }
 
 func TestTheFirstWave(t *testing.T) {
-	dns := rosterOf(PlainDNS, PlainDNS, PlainDNS, Authenticated, Authenticated) // by cost
 	for _, c := range []struct {
 		name    string
 		members Roster
 		shy     map[string]int
 		wave    string
 	}{
-		{"is the cheapest with one that proves who it is", rosterOf(Plain, Plain, Plain, Authenticated, Authenticated), nil, "op0 op1 op3"},
+		{"is the cheapest with two that TLS proves, and one that it does not", rosterOf(Plain, Plain, Plain, Authenticated, Authenticated, Authenticated), nil, "op0 op3 op4 op5"},
 		{"goes over two transports", rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, Plain), nil, "op0 op1 op4"},
 		{"goes over one where there is only one", rosterOf(Authenticated, Authenticated, Authenticated, Authenticated, Authenticated), nil, "op0 op1 op2"},
 		{"leaves out a transport that the line blocks", five(), map[string]int{"op2": 9}, "op0 op1 op3"},
 		{"asks the shy last", five(), map[string]int{"op0": 1, "op1": 2}, "op2 op3 op4"},
 		{"asks the shy if it must", five(), map[string]int{"op0": 1, "op1": 2, "op3": 3}, "op0 op2 op4"},
-		{"asks a shy one if no other proves who it is", rosterOf(Plain, Plain, Plain, Plain, Authenticated), map[string]int{"op4": 7}, "op0 op1 op4"},
-		{"takes plain DNS for one voice", dns, nil, "op0 op3 op4"},
+		{"asks a shy one if TLS proves no other", rosterOf(Plain, Plain, Plain, Authenticated, Authenticated), map[string]int{"op4": 7}, "op0 op3 op4"},
+		{"is none where there is no quorum", rosterOf(Authenticated, Authenticated, Plain, Plain, Plain, Plain), nil, ""},
+		{"is none where TLS proves only one", rosterOf(Authenticated, Plain, Plain), nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var names []string
@@ -234,7 +253,7 @@ func TestWaitLooksAgainWhenItIsWoken(t *testing.T) {
 		if took := time.Since(q.began); took != 700*ms {
 			t.Errorf("it went on after %s", took)
 		}
-		q.close(0)
+		q.close(ctx, 0)
 	})
 }
 
@@ -249,7 +268,7 @@ func TestAnInquiryLeavesNothingRunning(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*ms)
 		q := ask(ctx, r, Asking{})
 		q.wait(func([]Observation, []Source) bool { return false }, nil)
-		q.close(0)
+		q.close(ctx, 0)
 		cancel()
 	}
 	if after := runtime.NumGoroutine(); after > before {
@@ -263,7 +282,7 @@ func TestARoundThatIsBrokenOffEndsAtOnce(t *testing.T) {
 		time.AfterFunc(10*ms, cancel)
 		q := ask(ctx, speaking(five(), map[string]word{"op0": never}), Asking{All: true})
 		q.wait(func([]Observation, []Source) bool { return false }, nil)
-		said := q.close(lateMoment)
+		said := q.close(t.Context(), lateMoment)
 		if took := time.Since(q.began); took != 10*ms || len(said) != 5 {
 			t.Errorf("%d answers after %s", len(said), took)
 		}
@@ -278,7 +297,7 @@ func TestWhatWasSaidInTheSameInstantIsHeard(t *testing.T) {
 		if said := q.heard(); len(said) != 5 {
 			t.Errorf("heard %d of 5", len(said))
 		}
-		q.close(0)
+		q.close(t.Context(), 0)
 	})
 }
 
@@ -294,7 +313,7 @@ func TestCloseWaitsForEverySourceToLetGo(t *testing.T) {
 		}
 		q := ask(t.Context(), r, Asking{All: true})
 		q.wait(func(said []Observation, _ []Source) bool { return len(said) == 4 }, nil)
-		q.close(lateMoment)
+		q.close(t.Context(), lateMoment)
 		if !released || time.Since(q.began) != 20*ms+lateMoment+50*ms {
 			t.Errorf("closed after %s, released: %t", time.Since(q.began), released)
 		}
@@ -320,7 +339,7 @@ func TestNoMoreVoicesAreHeardThanTheRosterHas(t *testing.T) {
 			q := ask(ctx, speaking(r, words), Asking{All: code%2 == 0, Expected: addresses(home)})
 			q.wait(func([]Observation, []Source) bool { return false }, nil)
 			usable := map[string]bool{}
-			for _, o := range q.close(0) {
+			for _, o := range q.close(ctx, 0) {
 				if o.Err == nil {
 					usable[o.Operator] = true
 				}

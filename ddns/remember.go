@@ -16,13 +16,20 @@ func Remember(past Past, round Round) Past {
 	if !slices.ContainsFunc(round.Verdicts, func(v Verdict) bool { return !v.full() }) {
 		past.FullAt = round.Started
 	}
-	if !hasCode(round.Conditions, CodeClock) && !round.BrokenOff { // whoever failed then was not to blame
+	blamed := !hasCode(round.Conditions, CodeClock) && !round.BrokenOff // else who failed was not to blame
+	if blamed {
 		past.Shy, past.Resting = rememberSources(past, round)
 	}
 	if round.Dry {
 		return past
 	}
 	m := past.Memory.clone()
+	for _, v := range round.Verdicts {
+		if fm := m.Of(v.Family); blamed {
+			fm.Silent = fm.silences(v, round.Started)
+			m = m.with(v.Family, fm)
+		}
+	}
 	if !round.BrokenOff {
 		m.Raised, m.Token = round.Conditions, round.TokenEnd
 	}
@@ -128,15 +135,16 @@ func rememberHops(seen map[string]HopSeen, round Round) map[string]HopSeen {
 }
 
 // rememberSources notes which sources were of no use, and which want a rest.
-func rememberSources(past Past, round Round) (map[string]int, map[string]time.Time) {
+func rememberSources(past Past, round Round) (map[Family]map[string]int, map[string]time.Time) {
 	shy, rest := cloned(past.Shy), cloned(past.Resting)
 	for _, v := range round.Verdicts {
+		shy[v.Family] = cloned(shy[v.Family])
 		for _, o := range v.Observations {
 			if o.Err == nil && (v.State != Agreed || o.Address == v.Address) {
-				delete(shy, o.Source)
+				delete(shy[v.Family], o.Source)
 				continue
 			}
-			shy[o.Source]++
+			shy[v.Family][o.Source]++
 			if e, ok := asError(o.Err); ok && e.Kind == Limited {
 				rest[o.Source] = round.Started.Add(min(max(e.RetryAfter, sourceRest), restMost))
 			}

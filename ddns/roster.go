@@ -34,10 +34,17 @@ func operatorsOf(sources []Source) (names []string) {
 	return names
 }
 
-// voices is the most voices that can ever agree: all plain DNS is one.
-func (r Roster) voices() int {
-	strong := operatorsOf(slices.DeleteFunc(slices.Clone(r.Members), func(s Source) bool { return s.Class == PlainDNS }))
-	return min(r.Operators(), len(strong)+1)
+// proved are the operators of whom a source is proved by TLS.
+func (r Roster) proved() []string {
+	return operatorsOf(slices.DeleteFunc(slices.Clone(r.Members), func(s Source) bool { return s.Class != Authenticated }))
+}
+
+// voices is the most voices that can ever agree: all that TLS does not prove is one.
+func (r Roster) voices() int { return min(r.Operators(), len(r.proved())+1) }
+
+// has reports whether an operator is one of the members.
+func (r Roster) has(operator string) bool {
+	return slices.ContainsFunc(r.Members, func(s Source) bool { return s.Operator == operator })
 }
 
 // Needed returns the quorum in force.
@@ -46,6 +53,19 @@ func (r Roster) Needed() int {
 		return r.Quorum
 	}
 	return Majority(r.Operators())
+}
+
+// sparedMost is how many members may be replaced by spares before one more
+// voice is needed: whoever silences members chooses who is asked instead.
+const sparedMost = 1
+
+// spared returns the quorum of voices among which there are those of spares,
+// where so many members were replaced.
+func (r Roster) spared(replaced int) int {
+	if replaced > sparedMost {
+		return min(r.Needed()+1, max(r.Operators(), r.Needed()))
+	}
+	return r.Needed()
 }
 
 // Alone reports whether the roster is one source that is believed by itself:
@@ -69,22 +89,46 @@ func (r Roster) Validate() error {
 	if r.Alone() {
 		return nil
 	}
-	n, q := r.Operators(), r.Needed()
+	n, q, proved := r.Operators(), r.Needed(), len(r.proved())
 	var problems []error
 	if n < 3 {
-		problems = append(problems, fmt.Errorf("%s has %d operators, and a quorum needs at least 3: add sources of other operators, or keep one source with quorum 1", r.Family, n))
+		problems = append(problems, fmt.Errorf("%s has %d operators, and a quorum needs at least 3, %d of them over HTTPS: add sources of other operators, or keep one source with quorum 1", r.Family, n, provedLeast))
 	}
 	if q < Majority(n) {
 		problems = append(problems, fmt.Errorf("quorum %d is no majority of %d %s operators: %d is the lowest that is safe", q, n, r.Family, Majority(n)))
 	}
-	if v := r.voices(); q <= n && q > v {
-		problems = append(problems, fmt.Errorf("%s sources over plain DNS are one voice together, since one party can forge them all: %d voices can never be %d; add sources over HTTPS or STUN", r.Family, v, q))
+	if more := r.missing(); n >= 3 && q <= n && more > 0 {
+		problems = append(problems, fmt.Errorf("%s has %d of %d operators over HTTPS, and all others are one voice together, since who holds the line can forge them all at once: %d in all, and %d must agree, %d of them over HTTPS; add %d over HTTPS",
+			r.Family, proved, n, r.voices(), q, provedLeast, more))
 	}
 	if q > n {
 		problems = append(problems, fmt.Errorf("quorum %d can never be reached by %d %s operators: lower it or add sources", q, n, r.Family))
 	}
-	if !slices.ContainsFunc(r.Members, func(s Source) bool { return s.Class == Authenticated }) {
-		problems = append(problems, fmt.Errorf("no %s source proves who it is: add one that answers over HTTPS", r.Family))
-	}
 	return errors.Join(problems...)
+}
+
+// missing is how many operators over HTTPS must be added until all voices
+// together can be a quorum, whose size they change as well.
+func (r Roster) missing() (more int) {
+	n, v, proved := r.Operators(), r.voices(), len(r.proved())
+	for proved+more < provedLeast || v+more < max(r.Quorum, Majority(n+more)) {
+		more++
+	}
+	return more
+}
+
+// Thin says why a roster that may be used bears no silence: one operator that
+// does not answer leaves no quorum. It is empty if the roster bears one.
+func (r Roster) Thin() string {
+	v, q, proved := r.voices(), r.Needed(), len(r.proved())
+	switch {
+	case r.Alone():
+		return ""
+	case proved == provedLeast:
+		return fmt.Sprintf("%s: of %d operators only %d answer over HTTPS, and %d must: one of them that is silent leaves no quorum; add one over HTTPS", r.Family, r.Operators(), proved, provedLeast)
+	case v == q:
+		return fmt.Sprintf("%s: %d operators have %d voices (all that do not answer over HTTPS are one), and %d must agree: one that is silent leaves no quorum; add one over HTTPS", r.Family, r.Operators(), v, q)
+	default:
+		return ""
+	}
 }

@@ -57,8 +57,8 @@ type Past struct {
 	Facts  Found
 	Memory Memory
 	Rounds int
-	// Shy counts rounds without a usable answer, by source.
-	Shy map[string]int
+	// Shy counts rounds without a usable answer, by family and source.
+	Shy map[Family]map[string]int
 	// Resting are sources that asked to be left alone, and until when.
 	Resting map[string]time.Time
 	// FullAt is when all operators of every roster were last heard of.
@@ -108,7 +108,7 @@ type Runner struct {
 	// Bound says that a person chose the line that counts (ip.bind).
 	Bound bool
 	// Forgets says that nothing is remembered of a round, so that no hold is
-	// begun which a later one would end.
+	// begun which a later one would end, and spares wait for nobody.
 	Forgets bool
 	// Keep keeps what must survive a restart and could not be kept before, and says
 	// why it still cannot; nil if nothing is owed. A nil Keep keeps nothing.
@@ -161,7 +161,7 @@ func (r *Runner) RoundUntil(ctx, patience context.Context, trigger Trigger, past
 	round.Hops, past.Memory.Hops = r.watchHops(ctx, round, past.Memory.Hops)    //
 	round.Beside = r.beside(round, past.Memory)                                 //
 	round.TokenEnd = r.tokenEnd(ctx, round.Found, past.Memory.Token, now)       //
-	round.Verdicts, round.WAN = r.late(seen, round, past.WAN, now)              //
+	round.Verdicts, round.WAN = r.late(patience, seen, round, past, now)        //
 	round.Conditions = r.assess(round, past.Memory.Raised, r.keep())            // → assess
 	round.QuietUntil = r.quiet()
 	round.Took, round.Calls, round.BrokenOff = time.Since(began), r.Calls()-calls, ctx.Err() != nil

@@ -61,7 +61,7 @@ func TestRoundsWithoutAQuorumChangeNothing(t *testing.T) {
 		}
 		return faults
 	}
-	all := []string{"cloudflare", "amazon", "google", "akamai", "identme", "desec", "nsupdate"}
+	all := []string{"cloudflare", "amazon", "google", "akamai", "identme", "desec", "nsupdate", "ipify"}
 	for _, tt := range []struct {
 		name   string
 		faults []sandbox.Fault
@@ -69,7 +69,7 @@ func TestRoundsWithoutAQuorumChangeNothing(t *testing.T) {
 	}{
 		{"everybody says something else", lie(all...), "no-quorum ipv4"},
 		{"two against two", append(lie("cloudflare"), sandbox.Fault{On: "echo:amazon", Do: "lie", Value: "45.67.70.1"},
-			sandbox.Fault{On: "echo:identme", Do: "500"}, sandbox.Fault{On: "echo:desec", Do: "500"}, sandbox.Fault{On: "echo:nsupdate", Do: "500"}), "split ipv4"},
+			sandbox.Fault{On: "echo:identme", Do: "500"}, sandbox.Fault{On: "echo:desec", Do: "500"}, sandbox.Fault{On: "echo:nsupdate", Do: "500"}, sandbox.Fault{On: "echo:ipify", Do: "500"}), "split ipv4"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -179,7 +179,7 @@ func TestWhatAHopWasIsNotForgottenInARoundWithoutAnAddress(t *testing.T) {
 	www := target("www.example.com", "A")
 	h := newHouse(t, []ddns.Target{www}, sandbox.SeedRecord{Type: "CNAME", Name: "www.example.com", Content: "myhome.duckdns.org"})
 	h.round()
-	for _, name := range []string{"cloudflare", "amazon", "google", "akamai", "identme", "desec", "nsupdate"} {
+	for _, name := range []string{"cloudflare", "amazon", "google", "akamai", "identme", "desec", "nsupdate", "ipify"} {
 		h.fault("echo:"+name, "500", 0)
 	}
 	h.want(h.round(), ddns.ExitHeld, ddns.Held)

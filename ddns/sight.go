@@ -180,11 +180,18 @@ func (r *Runner) presses(s *sight, v Verdict) bool {
 func (r *Runner) asking(roster Roster, trigger Trigger, past Past, now time.Time) Asking {
 	expected := publishedIn(past.Facts, r.Targets, roster.Family, past.Memory)
 	woken := trigger != BySchedule || past.Rounds == 0
+	fm := past.Memory.Of(roster.Family)
+	gone := map[string]bool{}
+	for name, silence := range fm.Silent {
+		gone[name] = silence.gone(now)
+	}
 	return Asking{
-		All:      woken || len(expected) == 0 || past.Memory.Of(roster.Family).unsettled() || now.Sub(past.FullAt) >= fullEvery,
+		All:      woken || len(expected) == 0 || fm.unsettled() || past.wantsFull(now),
 		Expected: expected,
-		Shy:      past.Shy,
+		Shy:      past.Shy[roster.Family],
 		Resting:  resting(past.Resting, now),
+		Gone:     gone,
+		Forgets:  r.Forgets,
 	}
 }
 
@@ -192,9 +199,18 @@ func (r *Runner) asking(roster Roster, trigger Trigger, past Past, now time.Time
 // that quiet rounds never ask would otherwise fall silent unseen.
 const fullEvery = 24 * time.Hour
 
+// wantsFull reports whether everybody is to be heard of again.
+func (p Past) wantsFull(now time.Time) bool { return now.Sub(p.FullAt) >= fullEvery }
+
 // late gives the stragglers a moment to show dissent, and ends the asking. What they say
-// is shown and remembered of them; it cannot change what was decided.
-func (r *Runner) late(s *sight, round Round, before WAN, now time.Time) ([]Verdict, WAN) {
+// is shown and remembered of them; it cannot change what was decided. Where everybody
+// is to be heard of, and nothing hurries, the moment is as long as the asking may take:
+// else nobody would ever know of an operator that does not answer at all.
+func (r *Runner) late(patience context.Context, s *sight, round Round, past Past, now time.Time) ([]Verdict, WAN) {
+	before, moment := past.WAN, lateMoment
+	if round.Trigger == BySchedule && past.wantsFull(now) {
+		moment = r.Timeout
+	}
 	defer s.opening.Wait()
 	defer s.close()
 	verdicts := s.verdicts()
@@ -203,7 +219,9 @@ func (r *Runner) late(s *sight, round Round, before WAN, now time.Time) ([]Verdi
 	closing.Go(func() { found = s.wan.end(lateMoment) })
 	for i, v := range s.votes {
 		if v.inquiry != nil {
-			closing.Go(func() { verdicts[i].Observations = sorted(v.inquiry.close(lateMoment)) })
+			closing.Go(func() {
+				verdicts[i].Observations = past.Memory.Of(v.family).dated(sorted(v.inquiry.close(patience, moment)), now)
+			})
 		}
 	}
 	closing.Wait()

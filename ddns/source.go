@@ -12,11 +12,10 @@ type Class int
 const (
 	// Authenticated: TLS proved who answered (HTTPS, DNS over HTTPS or TLS).
 	Authenticated Class = iota + 1
-	// Plain: whoever sits on the line can forge it (STUN, DNS over TCP, a command).
+	// Plain: nothing proves who answered (STUN, DNS over port 53, plain HTTP, a
+	// command). Who holds the line can forge all of these at once, so all of them
+	// together are one voice.
 	Plain
-	// PlainDNS: UDP port 53. Whoever holds the line can forge all of these at
-	// once, and many do, so all of them together are one voice.
-	PlainDNS
 	// Witness explains and never votes (a router, an interface beside other sources).
 	Witness
 )
@@ -28,8 +27,6 @@ func (c Class) String() string {
 		return "authenticated"
 	case Plain:
 		return "plain"
-	case PlainDNS:
-		return "plain-dns"
 	case Witness:
 		return "witness"
 	default:
@@ -42,6 +39,9 @@ type Source struct {
 	Name      string // unique in a roster: "amazon", "google-dns"
 	Operator  string // who runs it, its CDN counted in; one operator is one voice
 	Class     Class
+	Worldwide bool   // its operator serves the whole world: a spare takes its place late
+	Stays     bool   // no spare takes its place in this round
+	InPlaceOf string // the operator whose place a spare takes in this round; empty for a member
 	Transport string // "https", "stun", "dns", "interface", "command"
 	Cost      int    // bytes on the wire for one question, roughly; orders quiet rounds
 	// Ask asks once, over a fresh connection of the family. It returns one

@@ -17,9 +17,9 @@ func Survey(ctx context.Context, rosters []Roster, timeout time.Duration) []Verd
 	var asking sync.WaitGroup
 	for i, r := range rosters {
 		asking.Go(func() {
-			q := ask(ctx, r, Asking{All: true})
+			q := ask(ctx, r, Asking{All: true, Forgets: true})
 			q.wait(func([]Observation, []Source) bool { return false }, nil)
-			verdicts[i] = Vote(r, q.close(0))
+			verdicts[i] = Vote(r, q.close(ctx, 0))
 		})
 	}
 	asking.Wait()

@@ -14,6 +14,7 @@ import (
 type Observation struct {
 	Source    string
 	Operator  string
+	InPlaceOf string // the operator whose place a spare took; empty for a member
 	Class     Class
 	Transport string
 	Family    Family
@@ -21,6 +22,7 @@ type Observation struct {
 	Err       error
 	Took      time.Duration
 	At        time.Duration // since the round began
+	Silent    time.Time     // since when the source gave no usable answer; zero if it did, or was not judged yet
 }
 
 // Agreement is what the observations of a family add up to.
@@ -47,11 +49,11 @@ func (a Agreement) String() string {
 
 // Voice is the weight behind one address.
 type Voice struct {
-	Address       netip.Addr
-	Operators     []string // sorted
-	PlainDNS      []string // those of the operators that were heard over plain DNS alone, sorted
-	Weight        int      // operators, all of PlainDNS counted as one
-	Authenticated bool     // TLS proved at least one of the operators
+	Address   netip.Addr
+	Operators []string // sorted
+	Plain     []string // those of the operators that TLS did not prove, sorted
+	Spares    []string // those of the operators that are no members, sorted
+	Weight    int      // operators, all of Plain counted as one
 }
 
 // Verdict is what the observations of one family add up to, and why.
@@ -63,7 +65,8 @@ type Verdict struct {
 	Voices       []Voice       // heaviest first
 	Contradicted []string      // operators whose sources contradict each other: they abstain
 	Observations []Observation // sorted by source
-	Quorum       int           // operators that must agree
+	Quorum       int           // voices that must agree
+	Spared       int           // voices that must agree where those of spares are counted
 	Operators    int           // operators that are configured
 	Alone        bool          // one source, believed by itself
 	NAT66        bool          // nobody heard the address that was asked from, and a quorum heard this one
@@ -84,7 +87,7 @@ func Vote(r Roster, observations []Observation) Verdict {
 
 // count is Vote without the words.
 func count(r Roster, observations []Observation) Verdict {
-	v := Verdict{Family: r.Family, Quorum: r.Needed(), Operators: r.Operators(), Alone: r.Alone()}
+	v := Verdict{Family: r.Family, Quorum: r.Needed(), Spared: r.spared(placesTaken(observations)), Operators: r.Operators(), Alone: r.Alone()}
 	v.Voices, v.Contradicted = tally(ballotsOf(r, observations))
 	v.State, v.Address = v.decide()
 	return v
@@ -103,8 +106,8 @@ func sorted(observations []Observation) []Observation {
 type ballot struct {
 	address       netip.Addr
 	abstains      bool // its sources contradict each other
-	authenticated bool
-	plainDNS      bool // nothing but plain DNS brought it
+	authenticated bool // TLS proved who said it
+	spare         bool // no member of the roster
 }
 
 // ballotsOf makes one ballot of each operator that gave a usable answer.
@@ -117,11 +120,10 @@ func ballotsOf(r Roster, observations []Observation) map[string]ballot {
 		}
 		b, heard := ballots[o.Operator]
 		if !heard {
-			b = ballot{address: address, plainDNS: true}
+			b = ballot{address: address, spare: !r.has(o.Operator)}
 		}
 		b.abstains = b.abstains || b.address != address
 		b.authenticated = b.authenticated || o.Class == Authenticated
-		b.plainDNS = b.plainDNS && o.Class == PlainDNS
 		ballots[o.Operator] = b
 	}
 	return ballots
@@ -157,23 +159,51 @@ func tally(ballots map[string]ballot) (voices []Voice, contradicted []string) {
 	return voices, contradicted
 }
 
-// with returns the voice joined by one more operator. Whoever holds the line
-// forges all of port 53 at once, so all of that weighs one.
+// with returns the voice joined by one more operator. Who holds the line forges
+// at once all that TLS does not prove, so all of that weighs one.
 func (v Voice) with(operator string, b ballot) Voice {
 	v.Operators = append(v.Operators, operator)
-	v.Authenticated = v.Authenticated || b.authenticated
-	if b.plainDNS {
-		v.PlainDNS = append(v.PlainDNS, operator)
+	if !b.authenticated {
+		v.Plain = append(v.Plain, operator)
 	}
-	v.Weight = len(v.Operators) - max(0, len(v.PlainDNS)-1)
+	if b.spare {
+		v.Spares = append(v.Spares, operator)
+	}
+	v.Weight = len(v.Operators) - max(0, len(v.Plain)-1)
 	return v
+}
+
+// without returns the voice as it is without some operators.
+func (v Voice) without(operators ...string) Voice {
+	left := func(all []string) []string {
+		return slices.DeleteFunc(slices.Clone(all), func(o string) bool { return slices.Contains(operators, o) })
+	}
+	v.Operators, v.Plain, v.Spares = left(v.Operators), left(v.Plain), left(v.Spares)
+	v.Weight = len(v.Operators) - max(0, len(v.Plain)-1)
+	return v
+}
+
+// proved is how many of the operators TLS proved.
+func (v Voice) proved() int { return len(v.Operators) - len(v.Plain) }
+
+// provedLeast is how many operators TLS must have proved in a quorum: a liar
+// among them who also holds the line has no more than these two voices.
+const provedLeast = 2
+
+// carries reports whether a voice is a quorum: of the members alone, or with
+// spares, of whom more must agree where several members were replaced.
+func (v Verdict) carries(voice Voice) bool {
+	members := voice.without(voice.Spares...)
+	return v.Alone ||
+		voice.Weight >= v.Spared && voice.proved() >= provedLeast ||
+		members.Weight >= v.Quorum && members.proved() >= provedLeast
 }
 
 // decide turns the tally into a state.
 func (v Verdict) decide() (Agreement, netip.Addr) {
 	var agreed []netip.Addr
 	for _, voice := range v.Voices {
-		if v.Alone || voice.Weight >= v.Quorum && voice.Authenticated {
+		if v.carries(voice) {
 			agreed = append(agreed, voice.Address)
 		}
 	}
@@ -208,8 +238,12 @@ func (v Verdict) explain() string {
 		return words
 	case words == "":
 		return fmt.Sprintf("no usable answer from %d sources: %s", len(v.Observations), v.reasons())
-	case len(v.Voices) > 0 && v.Voices[0].Weight >= v.Quorum && !v.Voices[0].Authenticated:
-		return words + "; none of them proves who it is"
+	case len(v.Voices) > 0 && v.Voices[0].proved() < provedLeast && len(v.Voices[0].Operators) >= v.Quorum:
+		return fmt.Sprintf("%s; %d operators must prove by TLS who they are, and all others are one voice together", words, provedLeast)
+	case len(v.Voices) > 0 && len(v.Voices[0].Operators) >= v.Quorum && v.Voices[0].Weight < v.Quorum:
+		return fmt.Sprintf("%s; those that TLS does not prove are one voice together, and %d voices must agree", words, v.Quorum)
+	case len(v.Voices) > 0 && len(v.Voices[0].Spares) > 0 && v.Spared > v.Quorum:
+		return fmt.Sprintf("%s; %d operators must agree, one more than usual since spares stand in for several", words, v.Spared)
 	default:
 		return fmt.Sprintf("%s; %d operators must agree", words, v.Quorum)
 	}
@@ -239,33 +273,52 @@ func (v Verdict) reasons() string {
 	return strings.Join(reasons, "; ")
 }
 
-// full reports whether every configured operator, or a spare in its place, was
-// heard of.
+// full reports whether every configured operator was heard of in the whole
+// round, those that came after the decision included.
 func (v Verdict) full() bool {
-	operators, _ := v.heard()
-	return operators >= v.Operators
+	var heard []string
+	for _, o := range v.Observations {
+		if o.InPlaceOf == "" && (o.Class != Witness || v.Alone) && !slices.Contains(heard, o.Operator) {
+			heard = append(heard, o.Operator)
+		}
+	}
+	return len(heard) >= v.Operators
 }
 
-// heard counts the operators that were heard of in the whole round, those that
-// came after the decision included, and the voices that say what the verdict
-// says.
-func (v Verdict) heard() (operators, agreeing int) {
-	strong := map[string]bool{} // what each operator is worth: true is a voice of its own
-	plainDNS := 0
+// agreeing is the voice of those that said what the verdict says, those that
+// came after the decision included.
+func (v Verdict) agreeing() Voice {
+	ballots := map[string]ballot{}
 	for _, o := range v.Observations {
-		if o.Class == Witness && !v.Alone {
+		address := unmapped(o.Address)
+		if o.Err != nil || o.Class == Witness && !v.Alone {
 			continue
 		}
-		agrees := o.Err == nil && unmapped(o.Address) == v.Address
-		strong[o.Operator] = strong[o.Operator] || agrees && o.Class != PlainDNS
-		if agrees && o.Class == PlainDNS {
-			plainDNS = 1
+		b, heard := ballots[o.Operator]
+		ballots[o.Operator] = ballot{address: v.Address, spare: o.InPlaceOf != "",
+			abstains:      heard && b.abstains || address != v.Address,
+			authenticated: b.authenticated || o.Class == Authenticated}
+	}
+	voices, _ := tally(ballots)
+	for _, voice := range voices {
+		return voice
+	}
+	return Voice{Address: v.Address}
+}
+
+// thin reports whether the verdict would fall if one more operator were silent.
+func (v Verdict) thin() bool {
+	voice := v.agreeing()
+	return slices.ContainsFunc(voice.Operators, func(o string) bool { return !v.carries(voice.without(o)) })
+}
+
+// placesTaken is how many operators' places spares took.
+func placesTaken(observations []Observation) int {
+	var places []string
+	for _, o := range observations {
+		if o.InPlaceOf != "" && !slices.Contains(places, o.InPlaceOf) {
+			places = append(places, o.InPlaceOf)
 		}
 	}
-	for _, own := range strong {
-		if own {
-			agreeing++
-		}
-	}
-	return len(strong), agreeing + plainDNS
+	return len(places)
 }

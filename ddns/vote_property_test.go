@@ -1,6 +1,7 @@
 package ddns
 
 import (
+	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -9,19 +10,23 @@ import (
 	"pgregory.net/rapid"
 )
 
-// drawRoster draws a roster that may be used: 3 to 7 operators of all classes,
-// some with two sources, and now and then a witness.
+// drawRoster draws a roster that may be used: 3 to 7 operators of all classes and
+// sizes, some with two sources, now and then a witness and a raised quorum.
 func drawRoster(t *rapid.T) Roster {
 	return rapid.Custom(someRoster).Filter(func(r Roster) bool { return r.Validate() == nil }).Draw(t, "roster")
 }
 
 func someRoster(t *rapid.T) Roster {
-	classes := rapid.SliceOfN(rapid.SampledFrom([]Class{Authenticated, Authenticated, Plain, PlainDNS}), 3, 7).Draw(t, "classes")
+	classes := rapid.SliceOfN(rapid.SampledFrom([]Class{Authenticated, Authenticated, Plain}), 3, 7).Draw(t, "classes")
 	r := rosterOf(classes...)
+	if rapid.IntRange(0, 4).Draw(t, "raised") == 0 {
+		r.Quorum = rapid.IntRange(Majority(len(classes)), len(classes)).Draw(t, "quorum")
+	}
 	for i := range classes {
+		r.Members[i].Worldwide = rapid.Bool().Draw(t, "worldwide")
 		if rapid.IntRange(0, 4).Draw(t, "second source") == 0 {
 			s := r.Members[i]
-			s.Name, s.Class = s.Name+"-2", rapid.SampledFrom([]Class{Authenticated, Plain, PlainDNS}).Draw(t, "its class")
+			s.Name, s.Class = s.Name+"-2", rapid.SampledFrom([]Class{Authenticated, Plain}).Draw(t, "its class")
 			r.Members = append(r.Members, s)
 		}
 	}
@@ -31,11 +36,22 @@ func someRoster(t *rapid.T) Roster {
 	return r
 }
 
+// drawSpared is drawRoster with up to three spares.
+func drawSpared(t *rapid.T) Roster {
+	r := drawRoster(t)
+	for i, class := range rapid.SliceOfN(rapid.SampledFrom([]Class{Authenticated, Authenticated, Plain}), 0, 3).Draw(t, "spares") {
+		r = withSpares(r, 1)
+		r.Spares[i].Name, r.Spares[i].Class = fmt.Sprintf("spare%d", i), class
+		r.Spares[i].Operator = r.Spares[i].Name
+	}
+	return r
+}
+
 // drawAnswers draws what each source of a roster says: few addresses, so that
 // they meet, and errors.
 func drawAnswers(t *rapid.T, r Roster) []Observation {
 	var said []Observation
-	for _, s := range r.Members {
+	for _, s := range slices.Concat(r.Members, r.Spares) {
 		if rapid.IntRange(0, 5).Draw(t, "silent") > 0 {
 			said = append(said, say(s, rapid.SampledFrom([]netip.Addr{home, home, home, old, wrong, nothing}).Draw(t, s.Name)))
 		}
@@ -104,12 +120,12 @@ func TestARepeatedOperatorNeverAddsAVoice(t *testing.T) {
 
 func TestAVoiceOnlyGrowsAsMoreOperatorsAnswer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := rosterOf(Authenticated, Authenticated, Plain, PlainDNS, PlainDNS)
+		r := rosterOf(Authenticated, Authenticated, Authenticated, Plain, Plain)
 		said := drawAnswers(t, r)
 		for i := range said {
 			before, after := Vote(r, said[:i]), Vote(r, said[:i+1])
 			for _, voice := range before.Voices {
-				if weightOf(after, voice.Address) < voice.Weight {
+				if heaviness(after, voice.Address) < voice.Weight {
 					t.Fatalf("%s lost weight: %+v became %+v", voice.Address, before.Voices, after.Voices)
 				}
 			}
@@ -120,7 +136,7 @@ func TestAVoiceOnlyGrowsAsMoreOperatorsAnswer(t *testing.T) {
 	})
 }
 
-func weightOf(v Verdict, a netip.Addr) int {
+func heaviness(v Verdict, a netip.Addr) int {
 	for _, voice := range v.Voices {
 		if voice.Address == a {
 			return voice.Weight
@@ -129,35 +145,36 @@ func weightOf(v Verdict, a netip.Addr) int {
 	return 0
 }
 
-func TestOnlyAuthenticatedOperatorsCanMakeAQuorum(t *testing.T) {
+func TestOnlyTwoOperatorsWhomTLSProvesCanMakeAQuorum(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := drawRoster(t)
-		said := slices.DeleteFunc(drawAnswers(t, r), func(o Observation) bool { return o.Class == Authenticated })
+		r := drawSpared(t)
+		one := rapid.SampledFrom(append(slices.Clone(r.Members), r.Spares...)).Draw(t, "one").Operator
+		said := slices.DeleteFunc(drawAnswers(t, r), func(o Observation) bool { return o.Class == Authenticated && o.Operator != one })
 		if v := Vote(r, said); v.State == Agreed {
-			t.Fatalf("agreed without anybody who proves who it is: %s", v.Why)
+			t.Fatalf("agreed on the word of %s, and what can be forged: %s", one, v.Why)
 		}
 	})
 }
 
-func TestPlainDNSTogetherIsNeverMoreThanOneVoice(t *testing.T) {
+func TestWhatTLSDoesNotProveIsNeverMoreThanOneVoiceTogether(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := drawRoster(t)
 		said := drawAnswers(t, r)
-		weight := weightOf(Vote(r, said), wrong)
+		weight := heaviness(Vote(r, said), wrong)
 		var strong []string
 		for _, o := range said {
-			if o.Class != PlainDNS && !slices.Contains(strong, o.Operator) {
+			if o.Class != Plain && !slices.Contains(strong, o.Operator) {
 				strong = append(strong, o.Operator)
 			}
 		}
 		forged := slices.Clone(said)
 		for i, o := range forged {
-			if o.Class == PlainDNS && !slices.Contains(strong, o.Operator) {
-				forged[i] = say(Source{Name: o.Source, Operator: o.Operator, Class: PlainDNS}, wrong)
+			if o.Class == Plain && !slices.Contains(strong, o.Operator) {
+				forged[i] = say(Source{Name: o.Source, Operator: o.Operator, Class: Plain}, wrong)
 			}
 		}
-		if got := weightOf(Vote(r, forged), wrong); got > weight+1 {
-			t.Fatalf("forging port 53 made %d voices of %d", got, weight)
+		if got := heaviness(Vote(r, forged), wrong); got > weight+1 {
+			t.Fatalf("forging them all made %d voices of %d", got, weight)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -36,8 +37,6 @@ func transportOf(class Class) string {
 	switch class {
 	case Plain:
 		return "stun"
-	case PlainDNS:
-		return "dns"
 	case Witness:
 		return "interface"
 	default:
@@ -45,18 +44,18 @@ func transportOf(class Class) string {
 	}
 }
 
-// saying returns what the members of a roster say, in order. An invalid
-// address is an error.
+// saying returns what the members of a roster, and then its spares, say, in
+// order. An invalid address is an error.
 func saying(r Roster, addresses ...netip.Addr) []Observation {
 	var said []Observation
 	for i, a := range addresses {
-		said = append(said, say(r.Members[i], a))
+		said = append(said, say(slices.Concat(r.Members, r.Spares)[i], a))
 	}
 	return said
 }
 
 func say(s Source, a netip.Addr) Observation {
-	o := Observation{Source: s.Name, Operator: s.Operator, Class: s.Class, Transport: s.Transport, Family: FamilyOf(a), Address: a}
+	o := observationOf(s, FamilyOf(a), a, nil)
 	if !a.IsValid() {
 		o.Err = errors.New("no answer")
 	}
@@ -66,10 +65,11 @@ func say(s Source, a netip.Addr) Observation {
 var nothing netip.Addr
 
 func TestVote(t *testing.T) {
-	dnsHeavy := rosterOf(Authenticated, Authenticated, PlainDNS, PlainDNS, PlainDNS)
+	forgeable := rosterOf(Authenticated, Authenticated, Plain, Plain, Plain)
 	unproven := rosterOf(Authenticated, Plain, Plain, Plain, Plain)
+	spared2, spared3 := standingIn(five(), "op0", "op1"), standingIn(five(), "op0", "op1", "op3")
 	twin := five()
-	twin.Members = append(twin.Members, Source{Name: "op0-dns", Operator: "op0", Class: PlainDNS})
+	twin.Members = append(twin.Members, Source{Name: "op0-dns", Operator: "op0", Class: Plain})
 	raised := five()
 	raised.Quorum = 4
 	watched := five()
@@ -98,16 +98,22 @@ func TestVote(t *testing.T) {
 		{"five answers that all differ are not known", five(), saying(five(), home, old, wrong, other, netip.MustParseAddr("8.8.4.4")), Unknown, nothing, ""},
 		{"a raised quorum is not met by three", raised, saying(raised, home, home, home), Unknown, nothing, "4 operators must agree"},
 		{"a raised quorum is met by four", raised, saying(raised, home, home, home, home), Agreed, home, ""},
-		{"plain DNS is one voice, whatever the number of operators", dnsHeavy, saying(dnsHeavy, nothing, home, home, home, home), Unknown, nothing, ""},
-		{"plain DNS is one voice beside two others", dnsHeavy, saying(dnsHeavy, home, home, nothing, nothing, home), Agreed, home, ""},
-		{"all of plain DNS lies against two honest ones", dnsHeavy, saying(dnsHeavy, home, home, wrong, wrong, wrong), Unknown, nothing, ""},
-		{"four that prove nothing are no quorum", unproven, saying(unproven, nothing, home, home, home, home), Unknown, nothing, "none of them proves who it is"},
-		{"one that proves who it is makes a quorum of them", unproven, saying(unproven, home, home, home, nothing, nothing), Agreed, home, ""},
+		{"what TLS does not prove is one voice, whatever the number of operators", forgeable, saying(forgeable, nothing, home, home, home, home), Unknown, nothing, "2 operators must prove by TLS"},
+		{"what TLS does not prove is one voice beside two others", forgeable, saying(forgeable, home, home, nothing, nothing, home), Agreed, home, ""},
+		{"all that can be forged lies against two honest ones", forgeable, saying(forgeable, home, home, wrong, wrong, wrong), Unknown, nothing, ""},
+		{"all that can be forged lies, and one of two over TLS as well", forgeable, saying(forgeable, home, wrong, wrong, wrong, wrong), Unknown, nothing, "2 operators must prove by TLS"},
+		{"four that prove nothing are no quorum", unproven, saying(unproven, nothing, home, home, home, home), Unknown, nothing, "2 operators must prove by TLS"},
+		{"one that proves who it is makes no quorum of them", unproven, saying(unproven, home, home, home, home, home), Unknown, nothing, "2 operators must prove by TLS"},
+		{"the line drops three over TLS, forges the rest, and two small ones lie", spared3, saying(spared3, nothing, nothing, wrong, nothing, wrong, wrong, nothing, nothing), Unknown, nothing, "4 operators must agree, one more than usual"},
+		{"the line drops three over TLS, forges the rest, and two spares lie", spared3, saying(spared3, nothing, nothing, wrong, nothing, home, wrong, wrong, nothing), Unknown, nothing, ""},
+		{"four with two spares among them are a quorum", spared2, saying(spared2, nothing, nothing, nothing, home, home, home, home), Agreed, home, ""},
+		{"three with two spares among them are none", spared2, saying(spared2, nothing, nothing, nothing, nothing, home, home, home), Unknown, nothing, "4 operators must agree"},
+		{"three members are one, however many spares were called and are silent", spared2, saying(spared2, nothing, nothing, home, home, home, nothing, nothing), Agreed, home, ""},
 		{"one operator asked twice is one voice", twin, append(saying(twin, home, home), say(twin.Members[5], home)), Unknown, nothing, "by op0, op1"},
 		{"an operator that contradicts itself abstains", twin, append(saying(twin, home, home, home), say(twin.Members[5], old)), Unknown, nothing, "op0 contradicts itself and abstains"},
 		{"an operator that only contradicts itself is a split", twin, append(saying(twin, home), say(twin.Members[5], old)), Split, nothing, ""},
 		{"a quorum stands beside one that contradicts itself", twin, append(saying(twin, home, home, home, home), say(twin.Members[5], old)), Agreed, home, ""},
-		{"an error of one source leaves the operator its other answer", twin, append(saying(twin, nothing, home, home), say(twin.Members[5], home)), Agreed, home, ""},
+		{"an error of one source leaves the operator its other answer", twin, append(saying(twin, nothing, home, nothing, home), say(twin.Members[5], home)), Agreed, home, ""},
 		{"a witness has no voice", watched, append(saying(watched, home, home), say(watched.Members[5], home)), Unknown, nothing, ""},
 		{"a witness cannot object", watched, append(saying(watched, home, home, home), say(watched.Members[5], wrong)), Agreed, home, "45.67.89.10 by op0, op1, op2"},
 		{"a spare has a voice", spared, append(saying(spared, home, home), say(spared.Spares[0], home)), Agreed, home, ""},
@@ -134,36 +140,61 @@ func TestVote(t *testing.T) {
 	}
 }
 
-func TestHeardCountsWhoAgreesAndNotWhoAnswered(t *testing.T) {
-	dns := rosterOf(Authenticated, Authenticated, Plain, PlainDNS, PlainDNS, Witness)
+func TestAVerdictKnowsHowMuchItBears(t *testing.T) {
+	plain := rosterOf(Authenticated, Authenticated, Authenticated, Plain, Plain, Witness)
+	three := rosterOf(Authenticated, Authenticated, Plain)
+	twin := five()
+	twin.Members = append(twin.Members, Source{Name: "op0-dns", Operator: "op0", Class: Plain})
+	spared := standingIn(five(), "op3", "op4")
 	for _, c := range []struct {
-		name                string
-		said                []Observation
-		operators, agreeing int
+		name       string
+		roster     Roster
+		said       []Observation
+		full, thin bool
 	}{
-		{"all agree", saying(five(), home, home, home, home, home), 5, 5},
-		{"who dissents does not agree", saying(five(), home, home, home, old, nothing), 5, 3},
-		{"plain DNS agrees with one voice", saying(dns, home, home, home, home, home), 5, 4},
-		{"a witness is not an operator", saying(dns, home, home, home, nothing, nothing, home), 5, 3},
+		{"all agree", five(), saying(five(), home, home, home, home, home), true, false},
+		{"one of five is silent", five(), saying(five(), home, home, home, home, nothing), true, false},
+		{"two of five are", five(), saying(five(), home, home, home, nothing, nothing), true, true},
+		{"one dissents and one is silent", five(), saying(five(), home, home, home, old, nothing), true, true},
+		{"one was not heard of", five(), saying(five(), home, home, home, home), false, false},
+		{"those that TLS does not prove are one voice", plain, saying(plain, home, home, home, home, home), true, false},
+		{"one of those is no loss", plain, saying(plain, home, home, home, home, nothing), true, false},
+		{"both of those are", plain, saying(plain, home, home, home, nothing, nothing), true, true},
+		{"a witness is not an operator", plain, saying(plain, home, home, home, nothing, nothing, home), true, true},
+		{"three voices that must be two, and two that TLS must prove", three, saying(three, home, home, home), true, true},
+		{"who contradicts itself bears nothing", twin, append(saying(twin, home, home, home, home, nothing), say(twin.Members[5], old)), true, true},
+		{"spares bear as members do", spared, saying(spared, home, home, home, nothing, nothing, home, home), true, false},
+		{"and where they stand in for two, one more must agree", spared, saying(spared, home, home, nothing, nothing, nothing, home, home), true, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := Verdict{State: Agreed, Address: home, Observations: c.said}
-			if operators, agreeing := v.heard(); operators != c.operators || agreeing != c.agreeing {
-				t.Errorf("%d operators, %d agreeing; want %d and %d", operators, agreeing, c.operators, c.agreeing)
+			v := Vote(c.roster, c.said)
+			v.State, v.Address = Agreed, home
+			if v.full() != c.full || v.thin() != c.thin {
+				t.Errorf("full %t, thin %t; want %t and %t", v.full(), v.thin(), c.full, c.thin)
 			}
 		})
 	}
 }
 
+// standingIn returns the roster with a spare asked in the place of each of some
+// operators.
+func standingIn(r Roster, places ...string) Roster {
+	r = withSpares(r, len(places))
+	for i, place := range places {
+		r.Spares[i].InPlaceOf = place
+	}
+	return r
+}
+
 // TestEveryWayToAnswer walks through everything that up to five operators can
-// say, of three classes, and holds it against a plainer statement of the rule.
+// say, of two classes, and holds it against a plainer statement of the rule.
 func TestEveryWayToAnswer(t *testing.T) {
 	words := []netip.Addr{nothing, home, old, wrong}
 	for n := 3; n <= 5; n++ {
 		for _, classes := range [][]Class{
 			{Authenticated, Authenticated, Authenticated, Authenticated, Authenticated},
-			{Authenticated, Plain, Authenticated, PlainDNS, PlainDNS},
-			{PlainDNS, Authenticated, Plain, Plain, Plain},
+			{Authenticated, Plain, Authenticated, Plain, Plain},
+			{Plain, Authenticated, Authenticated, Authenticated, Plain},
 		} {
 			r := rosterOf(classes[:n]...)
 			for code := range 1 << (2 * n) {
@@ -183,18 +214,17 @@ func TestEveryWayToAnswer(t *testing.T) {
 // agreedPlainly says what Vote should say of one answer an operator.
 func agreedPlainly(r Roster, answers []netip.Addr) netip.Addr {
 	for _, a := range []netip.Addr{home, old, wrong} {
-		voices, proved, plainDNS := 0, false, 0
+		proved, plain := 0, 0
 		for i, s := range r.Members {
 			switch {
 			case answers[i] != a:
-			case s.Class == PlainDNS:
-				plainDNS = 1
+			case s.Class == Plain:
+				plain = 1
 			default:
-				voices++
-				proved = proved || s.Class == Authenticated
+				proved++
 			}
 		}
-		if proved && voices+plainDNS >= r.Needed() {
+		if proved >= 2 && proved+plain >= r.Needed() {
 			return a
 		}
 	}

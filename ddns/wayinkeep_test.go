@@ -217,7 +217,7 @@ func TestAReadingThatFailsChangesNothing(t *testing.T) {
 func TestWhileTheAddressIsNotAgreedOnTheRuleStays(t *testing.T) {
 	h := keepsWaysIn(t, selfWayIn())
 	h.round()
-	for _, echo := range []string{"cloudflare", "amazon", "google", "akamai", "identme", "desec", "nsupdate"} {
+	for _, echo := range []string{"cloudflare", "amazon", "google", "akamai", "identme", "desec", "nsupdate", "ipify"} {
 		h.world.AddFault(sandbox.Fault{On: "echo:" + echo, Do: "drop"})
 	}
 	h.runner.Timeout = 500 * time.Millisecond

@@ -1,6 +1,7 @@
 package ipsource
 
 import (
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -45,7 +46,7 @@ func (k kind) traits() traits {
 	case viaSTUN:
 		return traits{ddns.Plain, "stun", 184, 2 * time.Second}
 	case viaDNS:
-		return traits{ddns.PlainDNS, "dns", 195, 2 * time.Second}
+		return traits{ddns.Plain, "dns", 195, 2 * time.Second}
 	case viaDNSOverTCP:
 		return traits{ddns.Plain, "dns", 791, 2 * time.Second}
 	case viaInterface:
@@ -87,12 +88,19 @@ func defaultNames(family ddns.Family) []string {
 	return []string{"cloudflare", "amazon", "google", "akamai", "identme"}
 }
 
-// spareNames step in for sources of "default" that give no usable answer.
+// spareNames step in for sources of "default" that give no usable answer, three a
+// family: that many small operators may be gone before anybody looks.
 func spareNames(family ddns.Family) []string {
 	if family == ddns.IPv6 {
-		return []string{"nsupdate", "ipify"}
+		return []string{"nsupdate", "ipify", "nnev"}
 	}
-	return []string{"desec", "nsupdate"}
+	return []string{"desec", "nsupdate", "ipify"}
+}
+
+// servesTheWorld reports whether an operator is large enough that, if it is
+// silent, the line is to blame rather than the operator.
+func servesTheWorld(operator string) bool {
+	return slices.Contains([]string{"cloudflare", "amazon", "google", "akamai", "opendns"}, operator)
 }
 
 // DNS questions that are answered with the address of the one who asks.
@@ -121,7 +129,7 @@ func akamaiWhoami() whoami {
 //   - ifconfig.io, ip.sb: the CDN in front is not known; refuse by User-Agent;
 //   - ipinfo.io: 1,000 questions a day, in many block lists of Pi-holes;
 //   - checkip.dns.he.net, checkip.dyndns.org: an HTML page; the latter without TLS;
-//   - ifconfig.me, wtfismyip.com, seeip.org, nnev.de, sslip.io: one person's service each;
+//   - ifconfig.me, wtfismyip.com, seeip.org, sslip.io: one person's service each;
 //   - v4.tnedi.me: a mirror of ident.me, no voice of its own;
 //   - https://1.1.1.1/cdn-cgi/trace: error 1034 in 2024, ip=104.18.0.0 since 2025; and a
 //     literal address is what lines and routers hijack;
@@ -154,6 +162,9 @@ func catalogue() []entry {
 		{name: "ipify", operator: "ipify", kind: viaHTTPS,
 			ipv4: "https://api4.ipify.org/", ipv6: "https://api6.ipify.org/",
 			seen: "the service's own page; short of capacity in 2025, 2026-11-22"},
+		{name: "nnev", operator: "nnev", kind: viaHTTPS,
+			ipv4: "https://ip4.nnev.de/", ipv6: "https://ip6.nnev.de/",
+			seen: "qdm12/ddns-updater, source code; a club at Heidelberg, 2026-11-29"},
 		{name: "cloudflare-doh", operator: "cloudflare", kind: viaDoH, whoami: chaosWhoami(),
 			ipv4: "https://cloudflare-dns.com/dns-query", ipv6: "https://cloudflare-dns.com/dns-query",
 			seen: "favonia/cloudflare-ddns, source code; answered 0.0.0.0 for two weeks of 2021, 2026-11-22"},

@@ -57,6 +57,9 @@ func (c Config) Validate() (warnings []string, err error) {
 			problems = append(problems, err)
 		}
 		warnings = append(warnings, c.sharedVoices(family)...)
+		if thin := c.roster(family, nil).Thin(); thin != "" && len(problems) == 0 {
+			warnings = append(warnings, thin)
+		}
 	}
 	slices.Sort(warnings)
 	return slices.Compact(warnings), errors.Join(problems...)
@@ -211,7 +214,7 @@ func (c Config) source(e entry, family ddns.Family, from vantage) ddns.Source {
 	t := e.kind.traits()
 	a := c.asker(e, family)
 	return ddns.Source{
-		Name: e.name, Operator: e.operator, Class: t.class, Transport: t.transport, Cost: t.cost,
+		Name: e.name, Operator: e.operator, Class: t.class, Transport: t.transport, Cost: t.cost, Worldwide: servesTheWorld(e.operator),
 		Ask: func(ctx context.Context, family ddns.Family) (netip.Addr, error) {
 			return bounded(ctx, t.limit, func(ctx context.Context) (netip.Addr, error) {
 				if e.kind == viaInterface || e.kind == viaRouter || e.kind == viaCommand {

@@ -31,11 +31,11 @@ func TestDefaultRosters(t *testing.T) {
 		for family, want := range map[ddns.Family][2][]string{
 			ddns.IPv4: {
 				{"cloudflare/cloudflare/authenticated", "amazon/amazon/authenticated", "google/google/plain", "akamai/akamai/authenticated", "identme/identme/authenticated"},
-				{"desec/desec/authenticated", "nsupdate/nsupdate/authenticated"},
+				{"desec/desec/authenticated", "nsupdate/nsupdate/authenticated", "ipify/ipify/authenticated"},
 			},
 			ddns.IPv6: {
 				{"cloudflare/cloudflare/authenticated", "google/google/plain", "amazon/amazon/authenticated", "identme/identme/authenticated", "desec/desec/authenticated"},
-				{"nsupdate/nsupdate/authenticated", "ipify/ipify/authenticated"},
+				{"nsupdate/nsupdate/authenticated", "ipify/ipify/authenticated", "nnev/nnev/authenticated"},
 			},
 		} {
 			r := rosters[family]
@@ -127,10 +127,11 @@ func TestConfigurationsThatCannotBeRight(t *testing.T) {
 		{"quorum 1 with several sources", Config{Sources: three(), Quorum: 1, Families: v4}, []string{"quorum 1 is no majority of 3 ipv4 operators"}},
 		{"a quorum below the majority", Config{Quorum: 2, Families: v4}, []string{"quorum 2 is no majority of 5 ipv4 operators: 3 is the lowest"}},
 		{"a quorum above the operators", Config{Quorum: 6, Families: v4}, []string{"quorum 6 can never be reached by 5 ipv4 operators"}},
-		{"nobody who proves who it is", Config{Sources: []Spec{{Name: "google"}, {Name: "cloudflare-stun"}, {Name: "nextcloud-stun"}}, Families: v4}, []string{"no ipv4 source proves who it is"}},
-		{"plain DNS alone", Config{Sources: []Spec{{Name: "google-dns"}, {Name: "cloudflare-dns"}, {Name: "opendns"}}, Families: v4}, []string{"no ipv4 source proves who it is"}},
+		{"nobody whom TLS proves", Config{Sources: []Spec{{Name: "google"}, {Name: "cloudflare-stun"}, {Name: "nextcloud-stun"}}, Families: v4}, []string{"ipv4 has 0 of 3 operators over HTTPS"}},
+		{"plain DNS alone", Config{Sources: []Spec{{Name: "google-dns"}, {Name: "cloudflare-dns"}, {Name: "opendns"}}, Families: v4}, []string{"ipv4 has 0 of 3 operators over HTTPS"}},
 		{"plain DNS and one more", Config{Sources: []Spec{{Name: "google-dns"}, {Name: "cloudflare-dns"}, {Name: "opendns"}, {Name: "akamai-dns"}, {Name: "amazon"}}, Families: v4},
-			[]string{"2 voices can never be 3"}},
+			[]string{"ipv4 has 1 of 5 operators over HTTPS", "2 in all, and 3 must agree, 2 of them over HTTPS; add 2 over HTTPS"}},
+		{"one over HTTPS beside STUN", Config{Sources: []Spec{{Name: "amazon"}, {Name: "google"}, {Name: "nextcloud-stun"}}, Families: v4}, []string{"2 in all, and 2 must agree, 2 of them over HTTPS; add 1 over HTTPS"}},
 		{"one source that does not serve the family", Config{Sources: []Spec{{Name: "akamai"}}, Quorum: 1}, []string{"no source serves ipv6: add one that does, or want no AAAA records"}},
 		{"witnesses instead of voices", Config{Sources: []Spec{{Name: "cloudflare"}, {Name: "amazon"}, {Interface: "eth0"}}, Families: v4}, []string{"ipv4 has 2 operators"}},
 		{"plain http", Config{Sources: three(Spec{HTTPS: "http://echo.test/ip", Operator: "a"})}, []string{"http://echo.test can be forged", "want https://echo.test"}},
@@ -170,6 +171,7 @@ func TestConfigurationsThatCannotBeRight(t *testing.T) {
 }
 
 func TestConfigurationsThatAreRight(t *testing.T) {
+	const thin = "ipv4: of 3 operators only 2 answer over HTTPS, and 2 must: one of them that is silent leaves no quorum; add one over HTTPS"
 	v4 := []ddns.Family{ddns.IPv4}
 	for _, c := range []struct {
 		name   string
@@ -180,12 +182,17 @@ func TestConfigurationsThatAreRight(t *testing.T) {
 		{"one source believed by itself", Config{Sources: []Spec{{Name: "cloudflare"}}, Quorum: 1}, []string{"cloudflare/cloudflare/authenticated"}, ""},
 		{"one interface believed by itself", Config{Sources: []Spec{{Interface: "ppp0"}}, Quorum: 1}, []string{"ppp0/this machine/plain"}, ""},
 		{"an interface beside others", Config{Sources: three(Spec{Interface: "ppp0"}), Families: v4},
-			[]string{"cloudflare/cloudflare/authenticated", "amazon/amazon/authenticated", "google/google/plain", "ppp0/this machine/witness"}, ""},
+			[]string{"cloudflare/cloudflare/authenticated", "amazon/amazon/authenticated", "google/google/plain", "ppp0/this machine/witness"}, thin},
 		{"two sources of one operator", Config{Sources: three(Spec{Name: "icanhazip"}), Families: v4},
 			[]string{"cloudflare/cloudflare/authenticated", "amazon/amazon/authenticated", "google/google/plain", "icanhazip/cloudflare/authenticated"},
 			"sources cloudflare and icanhazip are both run by cloudflare: they are one voice"},
 		{"a source named twice", Config{Sources: three(Spec{Name: "google"}), Families: v4},
-			[]string{"cloudflare/cloudflare/authenticated", "amazon/amazon/authenticated", "google/google/plain"}, ""},
+			[]string{"cloudflare/cloudflare/authenticated", "amazon/amazon/authenticated", "google/google/plain"}, thin},
+		{"as many voices as must agree", Config{Sources: append(three(Spec{Name: "akamai"}), Spec{Name: "nextcloud-stun"}, Spec{Name: "opendns"}), Families: v4},
+			[]string{"cloudflare/cloudflare/authenticated", "amazon/amazon/authenticated", "google/google/plain", "akamai/akamai/authenticated", "nextcloud-stun/nextcloud/plain", "opendns/opendns/plain"},
+			"ipv4: 6 operators have 4 voices (all that do not answer over HTTPS are one), and 4 must agree"},
+		{"three over HTTPS bear a silence", Config{Sources: []Spec{{Name: "cloudflare"}, {Name: "amazon"}, {Name: "akamai"}}, Families: v4},
+			[]string{"cloudflare/cloudflare/authenticated", "amazon/amazon/authenticated", "akamai/akamai/authenticated"}, ""},
 		{"own sources of every kind", Config{Families: v4, Sources: []Spec{
 			{HTTPS: "https://echo.test/ip?key=1", Operator: "A"},
 			{HTTPS: "https://echo.test/ip?key=2", Operator: "a "},
@@ -195,10 +202,12 @@ func TestConfigurationsThatAreRight(t *testing.T) {
 			{DNS: &DNS{Server: "ns.test", Name: "me.test", Type: "txt", Class: "ch"}, Operator: "d"},
 			{Command: []string{"/usr/bin/wan"}, Operator: "e"},
 			{HTTPS: "https://[2a01:4f8::1]/", Operator: "f"}, // IPv6 only
+			{HTTPS: "https://two.test/", Operator: "i"},
+			{HTTPS: "https://three.test/", Operator: "j"},
 			{DNS: &DNS{Server: "9.9.9.9", Name: "me.test"}, Operator: "g"},
 			{DNS: &DNS{Server: "ns.test", Name: "me.test", Type: "AAAA"}, Operator: "h"}, // IPv6 only
 		}}, []string{"echo.test/a/authenticated", "echo.test-2/a/authenticated", "127.0.0.1/b/plain", "home.example.com/cloudflare/authenticated",
-			"stun.test/c/plain", "ns.test/d/plain-dns", "wan/e/plain", "9.9.9.9/g/plain-dns"}, "run by a"},
+			"stun.test/c/plain", "ns.test/d/plain", "wan/e/plain", "two.test/i/authenticated", "three.test/j/authenticated", "9.9.9.9/g/plain"}, "run by a"},
 		{"default and one's own", Config{Families: v4, Quorum: 4, Sources: []Spec{{Name: Default}, {Name: "desec"}}},
 			[]string{"cloudflare/cloudflare/authenticated", "amazon/amazon/authenticated", "google/google/plain", "akamai/akamai/authenticated", "identme/identme/authenticated", "desec/desec/authenticated"}, ""},
 	} {
@@ -227,7 +236,7 @@ func TestSparesComeOnlyWithDefaultAndOnlyOfNewOperators(t *testing.T) {
 		want    []string
 	}{
 		{three(), nil},
-		{[]Spec{{Name: Default}, {Name: "desec"}}, []string{"nsupdate/nsupdate/authenticated"}},
+		{[]Spec{{Name: Default}, {Name: "desec"}}, []string{"nsupdate/nsupdate/authenticated", "ipify/ipify/authenticated"}},
 	} {
 		rosters, err := Build(Config{Sources: c.sources, Families: []ddns.Family{ddns.IPv4}}, loopback{})
 		if err != nil {
@@ -240,7 +249,8 @@ func TestSparesComeOnlyWithDefaultAndOnlyOfNewOperators(t *testing.T) {
 }
 
 // What Build accepts can agree: some set of honest operators is a quorum that
-// Vote believes, and no set of plain DNS alone is.
+// Vote believes, and none is without two
+// operators whom TLS proves: all others together are one voice.
 func TestEveryRosterThatIsAcceptedCanAgree(t *testing.T) {
 	all := catalogue()
 	rapid.Check(t, func(t *rapid.T) {
@@ -258,19 +268,24 @@ func TestEveryRosterThatIsAcceptedCanAgree(t *testing.T) {
 			if family == ddns.IPv6 {
 				address = home6
 			}
-			var everybody, port53 []ddns.Observation
+			first := "" // operator whom TLS proves
+			var everybody, plain, one []ddns.Observation
 			for _, s := range r.Members {
 				o := ddns.Observation{Source: s.Name, Operator: s.Operator, Class: s.Class, Family: family, Address: address}
 				everybody = append(everybody, o)
-				if s.Class == ddns.PlainDNS {
-					port53 = append(port53, o)
+				if s.Class == ddns.Plain {
+					plain, one = append(plain, o), append(one, o)
+				} else if first == "" || first == s.Operator {
+					first, one = s.Operator, append(one, o)
 				}
 			}
 			if v := ddns.Vote(r, everybody); v.State != ddns.Agreed {
 				t.Fatalf("%v with quorum %d: all say the same and it is %s: %s", names(r.Members), c.Quorum, v.State, v.Why)
 			}
-			if v := ddns.Vote(r, port53); v.State == ddns.Agreed && !r.Alone() {
-				t.Fatalf("%v with quorum %d: plain DNS alone agrees", names(r.Members), c.Quorum)
+			for _, said := range [][]ddns.Observation{plain, one} {
+				if v := ddns.Vote(r, said); v.State == ddns.Agreed && !r.Alone() {
+					t.Fatalf("%v with quorum %d agrees: %s", names(r.Members), c.Quorum, v.Why)
+				}
 			}
 		}
 	})

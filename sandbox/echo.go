@@ -39,6 +39,8 @@ func echoTable() []echo {
 			ipv4: https("checkipv4.dedyn.io"), ipv6: https("checkipv6.dedyn.io")},
 		{name: "nsupdate", operator: "nsupdate", kind: "https", path: "/myip",
 			ipv4: https("ipv4.nsupdate.info"), ipv6: https("ipv6.nsupdate.info")},
+		{name: "nnev", operator: "nnev", kind: "https",
+			ipv4: https("ip4.nnev.de"), ipv6: https("ip6.nnev.de")},
 		{name: "ipify", operator: "ipify", kind: "https",
 			ipv4: https("api4.ipify.org", "api.ipify.org", "api64.ipify.org"), ipv6: https("api6.ipify.org", "api64.ipify.org")},
 		{name: "icanhazip", operator: "cloudflare", kind: "https",

@@ -54,6 +54,13 @@ func (k *keeper) open() bool {
 	return k.journal != nil
 }
 
+// forgets reports whether what a round leaves is gone with this process.
+func (k *keeper) forgets() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.open()
+}
+
 // save keeps what a round leaves behind.
 func (k *keeper) save(round ddns.Round, memory ddns.Memory) {
 	k.mu.Lock()

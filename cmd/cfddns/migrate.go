@@ -222,6 +222,7 @@ func (m *migration) equip(families ...ddns.Family) error {
 	}
 	m.parts.runner = m.parts.newRunner(m.app, rosters)
 	m.parts.runner.From, m.parts.runner.Dry, m.parts.runner.Drill = m.flags.from, true, 0
+	m.parts.runner.Forgets = m.parts.keeper.forgets()
 	return nil
 }
 

@@ -80,7 +80,7 @@ func (a *app) onceOnly(ctx context.Context, flags onceFlags) (done doneOnce, err
 		return done, err
 	}
 	a.warn(p.warnings)
-	p.runner.Dry, p.runner.Assume, p.runner.Forgets = flags.dry, address, cfg.State == ""
+	p.runner.Dry, p.runner.Assume = flags.dry, address
 	if a.terminal && !flags.dry {
 		p.runner.Before = a.sayBefore // the mail of cron has the change itself
 	}

@@ -127,7 +127,7 @@ func (d *theDaemon) serve(ctx context.Context, listener net.Listener) error {
 // settingsOf is what the loop needs of the parts. Only a daemon asks when the
 // token ends: a one-shot is over before it does.
 func settingsOf(p *parts) ddns.Settings {
-	p.runner.Watch = true
+	p.runner.Watch, p.runner.Forgets = true, false
 	p.runner.TokenExpires = func(ctx context.Context, account string) (time.Time, error) {
 		token, err := p.client.VerifyToken(ctx, account)
 		return token.Expires, err

@@ -58,6 +58,7 @@ func (a *app) wire(cfg configs.Config) (*parts, error) {
 	}
 	p.client.StayQuiet(p.memory.QuietUntil)
 	p.runner, p.router = p.newRunner(a, rosters), router
+	p.runner.Forgets = p.keeper.forgets()
 	p.runner.Witness, p.runner.PublishShared, p.runner.Bound = router, cfg.IP.CGNAT == "publish", cfg.IP.Bind != ""
 	p.runner.Probe = ddns.Probe{Every: cfg.Probe, Sources: probes}
 	return p, nil

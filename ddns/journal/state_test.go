@@ -202,6 +202,9 @@ func drawMemory(t *rapid.T) ddns.Memory {
 			Veto:      ddns.Veto{Said: rapid.String().Draw(t, "said"), Since: moment.Draw(t, "veto"), Rounds: rapid.Int().Draw(t, "rounds")},
 			Overruled: rapid.SliceOf(rapid.String()).Draw(t, "overruled"),
 			Damped:    ddns.Damped{Address: addr.Draw(t, "damped"), Dissent: rapid.SliceOf(rapid.String()).Draw(t, "dissent"), Confirmed: rapid.Int().Draw(t, "times")},
+			Silent: rapid.MapOf(rapid.String(), rapid.Custom(func(t *rapid.T) ddns.Silence {
+				return ddns.Silence{Since: moment.Draw(t, "silent since"), Rounds: rapid.Int().Draw(t, "silent for")}
+			})).Draw(t, "silent"),
 		}
 	})
 	return ddns.Memory{

@@ -32,7 +32,7 @@ func services() []service {
 	for _, host := range []string{
 		"api.cloudflare.com", "checkip.amazonaws.com", "checkip.global.api.aws", "whatismyip.akamai.com",
 		"v4.ident.me", "v6.ident.me", "checkipv4.dedyn.io", "checkipv6.dedyn.io", "ipv4.nsupdate.info", "ipv6.nsupdate.info",
-		"api4.ipify.org", "api6.ipify.org", "cloudflare-dns.com", "dns.google",
+		"api4.ipify.org", "api6.ipify.org", "ip4.nnev.de", "ip6.nnev.de", "cloudflare-dns.com", "dns.google",
 		"www.cloudflare.com", "www.cloudflarestatus.com",
 		"1.1.1.1", "8.8.8.8", // resolvers that need no DNS
 		"104.21.16.1", "172.67.128.1", // the edge, as the nameservers give it

@@ -147,7 +147,7 @@ func onceInAContainer(t *testing.T) {
 	il.control("/tokens", record{"status": "disabled"})
 	once(ddns.ExitRefused)
 	il.control("/tokens", record{"status": "active"})
-	for _, s := range []string{"cloudflare", "amazon", "google", "akamai", "identme", "desec", "nsupdate"} {
+	for _, s := range []string{"cloudflare", "amazon", "google", "akamai", "identme", "desec", "nsupdate", "ipify"} {
 		il.fault("echo:" + s + " portal")
 	}
 	once(ddns.ExitHeld)

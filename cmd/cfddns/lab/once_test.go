@@ -67,14 +67,14 @@ func badSources(t *testing.T) {
 }
 
 func tooManyBadSources(t *testing.T) {
-	everybody := []string{"cloudflare", "amazon", "google", "akamai", "identme", "desec", "nsupdate"}
+	everybody := []string{"cloudflare", "amazon", "google", "akamai", "identme", "desec", "nsupdate", "ipify"}
 	pages := make([]string, len(everybody))
 	for i, name := range everybody {
 		pages[i] = "echo:" + name + " portal"
 	}
 	for name, faults := range map[string][]string{
 		"a liar, a portal and one that hangs, and no spare": {"echo:amazon lie " + labOther, "echo:akamai portal",
-			"echo:identme hang", "echo:desec drop", "echo:nsupdate drop"},
+			"echo:identme hang", "echo:desec drop", "echo:nsupdate drop", "echo:ipify drop"},
 		"a page with addresses everywhere": pages,
 	} {
 		t.Run(name, func(t *testing.T) {
