@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -33,6 +34,9 @@ func newLabHost(t *testing.T) labHost {
 	h.run("ip link set lo up\nsysctl -q -w net.ipv4.ip_forward=1")
 	return h
 }
+
+// name is how ip names its namespace.
+func (h labHost) name() string { return strconv.Itoa(h.pid) }
 
 // inside is a command that runs on the host.
 func (h labHost) inside(words ...string) *exec.Cmd {

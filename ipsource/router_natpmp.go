@@ -62,17 +62,23 @@ func confirmNATPMP(ctx context.Context, world ddns.World, router netip.Addr) (ne
 	return address, nil
 }
 
-// contradicted reports what else came to a port that has its answer. It waits
-// for nothing.
+// contradicted reports what else came to a port that has its answer. It waits for
+// a moment only, and that moment again where the machine was too busy to look.
 func contradicted(conn net.Conn, address netip.Addr) error {
-	const most = 64 // of a flood
-	if err := conn.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
-		return err
-	}
+	const (
+		moment = time.Millisecond
+		most   = 64 // of a flood
+	)
 	buffer := make([]byte, maxDatagram)
 	for range most {
+		began := time.Now()
+		if err := conn.SetReadDeadline(began.Add(moment)); err != nil {
+			return err
+		}
 		n, err := conn.Read(buffer)
 		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && time.Since(began) > 3*moment:
+			continue
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil
 		case err != nil: // the router refuses what somebody has just answered
