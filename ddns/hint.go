@@ -47,6 +47,14 @@ const (
 	wishPause     = 5 * time.Second
 )
 
+// A wish may also have the records read again: rereadMost times in rereadTime,
+// and less often where that takes more than rereadCalls calls.
+const (
+	rereadMost  = 6
+	rereadCalls = 60
+	rereadTime  = time.Minute
+)
+
 // courtesy keeps hints from becoming a storm of questions. A giver whose hint
 // led to a round in which nothing had changed is mute until he says something
 // else, and there are only so many such rounds in a while. Poke and signal are
@@ -55,6 +63,7 @@ type courtesy struct {
 	said   map[string]string // by giver: what he said in vain
 	idle   []vain            // the newest last
 	wished []time.Time       // when rounds ended that were wished for in vain; the newest last
+	read   []time.Time       // when records were read again for a wish; the newest last
 }
 
 // vain is a round that hints had started although nothing had changed.
@@ -97,6 +106,19 @@ func (c courtesy) pause(now time.Time) time.Duration {
 		return c.wished[n-1].Add(wishPause).Sub(now)
 	}
 	return 0
+}
+
+// mayReread reports whether the records of so many zones may be read again.
+func (c courtesy) mayReread(zones int, now time.Time) bool {
+	most := max(1, min(rereadMost, rereadCalls/max(zones, 1)))
+	return len(c.read) < most || now.Sub(c.read[len(c.read)-most]) >= rereadTime
+}
+
+// reread notes that they are.
+func (c courtesy) reread(now time.Time) courtesy {
+	c.read = append(slices.Clone(c.read), now)
+	c.read = c.read[max(0, len(c.read)-rereadMost):]
+	return c
 }
 
 // wished reports whether a person or a hook asked for a round.

@@ -58,7 +58,23 @@ func (l *Loop) Wake(t Trigger) {
 // WakeOut asks for a round now and returns it. The error is that of the context.
 func (l *Loop) WakeOut(ctx context.Context, t Trigger) (Round, error) {
 	answer := make(chan Round, 1)
-	return l.follow(ctx, heard{Hint{Trigger: t}, answer}, answer)
+	return l.follow(ctx, heard{hint: Hint{Trigger: t}, answer: answer}, answer)
+}
+
+// Recheck asks for a round now that reads the records again: a person who asks
+// wants to know what stands now, and not what stood an hour ago. It does
+// so as often as courtesy allows, and is else a round like any other.
+func (l *Loop) Recheck(ctx context.Context, t Trigger) {
+	select {
+	case l.hints <- heard{hint: Hint{Trigger: t}, fresh: true}:
+	case <-ctx.Done():
+	}
+}
+
+// RecheckOut is Recheck, and returns the round. The error is that of the context.
+func (l *Loop) RecheckOut(ctx context.Context, t Trigger) (Round, error) {
+	answer := make(chan Round, 1)
+	return l.follow(ctx, heard{hint: Hint{Trigger: t}, answer: answer, fresh: true}, answer)
 }
 
 // heard is a hint, and who waits for the round that follows; nil is nobody. One
@@ -66,6 +82,7 @@ func (l *Loop) WakeOut(ctx context.Context, t Trigger) (Round, error) {
 type heard struct {
 	hint   Hint
 	answer chan<- Round
+	fresh  bool // the records are to be read again
 }
 
 // Hear takes a hint in, and does not wait for what comes of it.
@@ -81,7 +98,7 @@ func (l *Loop) Hear(ctx context.Context, h Hint) {
 // that is. The error is that of the context.
 func (l *Loop) HearOut(ctx context.Context, h Hint) (Round, error) {
 	answer := make(chan Round, 1)
-	return l.follow(ctx, heard{h, answer}, answer)
+	return l.follow(ctx, heard{hint: h, answer: answer}, answer)
 }
 
 // follow hands a hint to the loop and waits for the round that answers it.

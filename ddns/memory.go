@@ -124,7 +124,7 @@ const confirmedMost = 50
 type Kept struct {
 	Address  netip.Addr
 	RecordID string
-	At       time.Time
+	At       time.Time // when it was last seen at Cloudflare, or written there
 }
 
 // HopSeen is what the target of a CNAME answered when it last did.

@@ -80,7 +80,7 @@ func rememberOutcome(m Memory, o Outcome, round Round) Memory {
 	}
 	address, err := netip.ParseAddr(o.Address)
 	if err == nil && (o.State == Right || o.State == Contradicted) && len(o.Records) > 0 {
-		m.Kept[key] = Kept{Address: address, RecordID: o.Records[0], At: round.Started}
+		m.Kept[key] = Kept{Address: address, RecordID: o.Records[0], At: seenAt(m.Kept[key], address, o.Target, round)}
 		if c, contested := m.Contests[key]; contested && o.Moved == "" {
 			m.Contests[key] = c.stands()
 		}
@@ -96,6 +96,18 @@ func rememberOrigins(m Memory, proofs []Proof) Memory {
 		}
 	}
 	return m
+}
+
+// seenAt is when a content was last seen at Cloudflare: read there, or written since.
+func seenAt(before Kept, address netip.Addr, t Target, round Round) time.Time {
+	at := round.Started
+	if z, ok := round.Found.zoneOf(t.Name); ok && !z.ReadAt.IsZero() {
+		at = z.ReadAt
+	}
+	if before.Address == address && before.At.After(at) && !before.At.After(round.Started) {
+		return before.At
+	}
+	return at
 }
 
 // rememberReceipt notes what was confirmed or refused.

@@ -28,6 +28,7 @@ type turning struct {
 	cut      context.CancelFunc // ends the proof or the watching that runs, or the proof of the round that runs
 	wanted   Trigger            // a round to start once nothing runs; "" is none
 	wishes   []heard            // of those who wait for it
+	reread   bool               // one of them wants the records read again
 	hints    []heard            // that no round has followed yet
 	followed []heard            // those of the round that runs
 	joined   []heard            // that came during it and may be answered by it
@@ -68,6 +69,7 @@ func (t *turning) hear(h heard) {
 	switch {
 	case h.hint.From == "":
 		t.wishes = append(t.wishes, h)
+		t.reread = t.reread || h.fresh
 		t.wish(h.hint.Trigger)
 		return
 	case t.job == rounding && (t.isFollowed(h.hint) || t.courtesy.muted(h.hint)):
@@ -188,7 +190,11 @@ func (t *turning) takeUp(ctx context.Context) {
 	case t.next != nil:
 		t.settings, t.next = *t.next, nil
 		t.past.Facts = t.past.Facts.stale() // whoever reloads may have changed records as well
+	case t.reread && t.courtesy.mayReread(len(t.past.Facts.Zones), time.Now()):
+		t.courtesy = t.courtesy.reread(time.Now())
+		t.past = t.past.stale()
 	}
+	t.reread = false
 	t.past.Hints = nil
 	for _, h := range t.hints {
 		t.past.Hints = append(t.past.Hints, h.hint)
