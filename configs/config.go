@@ -43,6 +43,8 @@ type Config struct {
 
 	// ByVariable is set if CFDDNS_RECORDS lists the records, not the file.
 	ByVariable bool `mapstructure:"-"`
+	// Read is where it was read, which no key of it says.
+	Read Origin `mapstructure:"-"`
 }
 
 // Cloudflare is where the API, the nameservers and the edge are, and how

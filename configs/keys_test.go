@@ -19,6 +19,7 @@ func TestTheReferenceHoldsEveryKeyWithItsDefault(t *testing.T) {
 		t.Fatal(err, warnings)
 	}
 	want := Default()
+	want.Read = got.Read
 	want.Cloudflare.TokenFile = "/etc/cfddns/token"
 	want.Records = []Record{Record{Name: "home.example.com", Proxied: new(ddns.KeepIt), TTL: new(TTL(0))}.completed(want.Defaults)}
 	if diff := cmp.Diff(want, got, sameConfig()...); diff != "" {

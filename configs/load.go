@@ -96,6 +96,7 @@ func load(path string, data []byte, mode fs.FileMode, env []string) (Config, []W
 	for i, r := range c.Records {
 		c.Records[i] = r.completed(c.Defaults)
 	}
+	c.Read = originOf(path, data, vars)
 	fromService(&c, vars)
 	pushCredential(&c.Push, vars)
 	l.check(c)
@@ -115,10 +116,18 @@ func fromService(c *Config, vars map[string]string) {
 		c.State, _, _ = strings.Cut(vars["STATE_DIRECTORY"], ":")
 	}
 	if c.Control == "" {
-		if dir, _, _ := strings.Cut(vars["RUNTIME_DIRECTORY"], ":"); dir != "" {
-			c.Control = filepath.Join(dir, "control.sock")
-		}
+		c.Control = serviceSocket(vars)
 	}
+}
+
+// serviceSocket is the control socket in the directory that systemd made for
+// the service; "" if it made none.
+func serviceSocket(vars map[string]string) string {
+	dir, _, _ := strings.Cut(vars["RUNTIME_DIRECTORY"], ":")
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, "control.sock")
 }
 
 // loader is the work of one Load.
