@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/cfddns/cfddns/ddns"
@@ -37,17 +38,46 @@ func cfddns(args []string, a *app) int {
 		signal.Stop(signals) // a second one kills
 		stop(endedBy{s})
 	}()
+	a.printed = -1
+	a.signalled = func() (int, bool) {
+		s, ended := errors.AsType[endedBy](context.Cause(ctx))
+		return ddns.ExitSignal + int(s.signal), ended
+	}
 	root := a.root()
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	_, ours := errors.AsType[*exitError](err)
 	switch s, ended := errors.AsType[endedBy](context.Cause(ctx)); {
+	case a.printed >= ddns.ExitSignal:
+		err = exit(a.printed, s)
+	case a.printed >= 0: // that is how it ended, whatever came afterwards
 	case err != nil && ended:
 		err = exit(ddns.ExitSignal+int(s.signal), s)
 	case err != nil && !ours: // cobra's own errors are about the arguments
 		err = exit(ddns.ExitUsage, fmt.Errorf("%w; what there is: %s --help", err, command.CommandPath()))
+		if wantsJSON(args) { // cobra stops at the first flag that it does not know
+			a.output = "json"
+		}
 	}
 	return a.conclude(err)
+}
+
+// wantsJSON reports whether the arguments ask for a document, for a command
+// that cannot make sense of all of them.
+func wantsJSON(args []string) bool {
+	wants := false
+	for i, arg := range args {
+		value, joined := strings.CutPrefix(arg, "--output=")
+		switch {
+		case arg == "--":
+			return wants
+		case joined:
+			wants = value == "json"
+		case arg == "--output" && i+1 < len(args):
+			wants = args[i+1] == "json"
+		}
+	}
+	return wants
 }
 
 // endedBy is why a command ended early.

@@ -28,6 +28,11 @@ type app struct {
 	// looksOver is over how long the doctor looks at the edge; 0 means its default.
 	looksOver time.Duration
 
+	// signalled is the exit code that a signal asks for, if one came; nil: none can.
+	signalled func() (code int, ended bool)
+	// printed is the exit code that the printed document says; below 0: none does.
+	printed int
+
 	configFile string
 	logLevel   string
 	output     string
@@ -90,6 +95,12 @@ See it happen, with nothing needed:  cfddns demo`,
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		completion.Example = "  source <(cfddns completion bash)"
 	}
+	strictHelp(root)
+	for _, command := range root.Commands() {
+		if command.HasSubCommands() {
+			command.Args, command.RunE = cobra.ArbitraryArgs, onlyBelow
+		}
+	}
 	return root
 }
 
@@ -100,6 +111,32 @@ func (a *app) sayHelp(cmd *cobra.Command, help func()) {
 	help()
 	cmd.SetOut(a.stdout)
 	sayf(a.stdout, "%s", clean(text.String()))
+}
+
+// strictHelp is cobra's help, but for a word that is no command: it is an error.
+func strictHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	command, _, err := root.Find([]string{"help"})
+	if err != nil {
+		return
+	}
+	command.Example = "  cfddns help once"
+	command.Run, command.RunE = nil, func(_ *cobra.Command, words []string) error {
+		about, rest, err := root.Find(words)
+		if err != nil || len(rest) > 0 {
+			return fmt.Errorf("unknown command %q for %q", strings.Join(words, " "), root.Name())
+		}
+		about.InitDefaultHelpFlag()
+		return about.Help()
+	}
+}
+
+// onlyBelow is a command that only holds others.
+func onlyBelow(command *cobra.Command, words []string) error {
+	if len(words) > 0 {
+		return fmt.Errorf("unknown command %q for %q", words[0], command.CommandPath())
+	}
+	return command.Help()
 }
 
 // checkFlags refuses values of the shared flags that mean nothing.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -35,9 +36,21 @@ func (a *app) paint(word string, width int) clean {
 	return clean(shown)
 }
 
-// printJSON prints one document. What encoding/json does not escape, and a
-// terminal would obey, the output does.
+// printJSON prints one document. What it says of the exit code is how the
+// process ends: one that a signal ended says so. What
+// encoding/json does not escape, and a terminal would obey, the output does.
 func (a *app) printJSON(doc any) error {
+	if v := reflect.Indirect(reflect.ValueOf(doc)); v.Kind() == reflect.Struct && v.FieldByName("Exit").IsValid() {
+		copied := reflect.New(v.Type()).Elem()
+		copied.Set(v)
+		code := copied.FieldByName("Exit")
+		if a.signalled != nil {
+			if by, ended := a.signalled(); ended {
+				code.SetInt(int64(by))
+			}
+		}
+		a.printed, doc = int(code.Int()), copied.Interface()
+	}
 	e := json.NewEncoder(a.stdout)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
