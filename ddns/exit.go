@@ -12,6 +12,7 @@ const (
 	ExitPartly       = 5   // some targets are right, and some are not
 	ExitUnreached    = 6   // Cloudflare could not be reached, or asked us to wait
 	ExitContradicted = 7   // the nameservers say something else
+	ExitNoDaemon     = 10  // no daemon of this configuration answers; 8 and 9 are the doctor's
 	ExitSignal       = 128 // plus the signal's number
 )
 

@@ -49,7 +49,7 @@ func (a *app) probes(cfg configs.Config) (doctor.Probes, *cloudflareSide, error)
 		Incidents: shared(incidentsOf(cfclient.Status{World: p.network, UserAgent: userAgent()})),
 		Token:     side.token,
 		WAN:       routerOn(sources),
-		Daemon:    shared(func(ctx context.Context) (doctor.Daemon, error) { return a.askDaemon(ctx, cfg) }),
+		Daemon:    shared(func(ctx context.Context) (doctor.Daemon, error) { return a.askDaemon(ctx) }),
 		Past:      func() (doctor.Past, error) { return a.remembered(cfg) },
 		Forwards:  forwards,
 	}, side, nil
@@ -142,18 +142,16 @@ func incidentsOf(s cfclient.Status) func(context.Context) ([]doctor.Incident, er
 }
 
 // askDaemon asks the running daemon how it stands. That none answers is known.
-func (a *app) askDaemon(ctx context.Context, cfg configs.Config) (doctor.Daemon, error) {
-	conn, err := dialAny(ctx, socketPaths(cfg))
-	if errors.Is(err, fs.ErrPermission) {
-		return doctor.Daemon{}, errors.New(anothers)
-	}
-	if err != nil {
-		return doctor.Daemon{}, nil //nolint:nilerr // nobody listens: no daemon runs
-	}
-	conn.Close()
+func (a *app) askDaemon(ctx context.Context) (doctor.Daemon, error) {
 	var status StatusReport
-	if err := a.ask(ctx, "GET", "/status", &status); err != nil {
+	err := a.ask(ctx, "GET", "/status", &status)
+	switch {
+	case errors.Is(err, errMute), errors.Is(err, fs.ErrPermission):
 		return doctor.Daemon{}, err
+	case errors.Is(err, errNoDaemon):
+		return doctor.Daemon{}, nil
+	case err != nil:
+		return doctor.Daemon{Instead: err.Error()}, nil //nolint:nilerr // who answers is no daemon of this configuration
 	}
 	d := doctor.Daemon{Running: true}
 	if r := status.Round; r != nil {

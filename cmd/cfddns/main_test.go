@@ -24,7 +24,7 @@ import (
 const scriptToken = "cfut_thisTokenMustShowInNoOutputAtAll0123456789"
 
 func TestMain(m *testing.M) {
-	testscript.Main(needing{m}, map[string]func(){"cfddns": main})
+	testscript.Main(needing{m}, map[string]func(){"cfddns": main, "forger": forger})
 }
 
 // needing runs the tests with what they need, and the program that testscript
@@ -46,6 +46,7 @@ func scriptsIn(dir string) testscript.Params {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("CLOUDFLARE_API_TOKEN", scriptToken)
+			env.Setenv("TOKEN", scriptToken)
 			env.Setenv("NO_COLOR", "1")
 			return nil
 		},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -97,7 +96,7 @@ func (m *migration) keepNames(ctx context.Context) {
 		}
 		m.keep.added = true
 	}
-	m.keep.daemon = m.app.reloadDaemon(context.WithoutCancel(ctx), m.path)
+	m.keep.daemon = m.app.reloadDaemon(context.WithoutCancel(ctx))
 	if m.keep.daemon != nil {
 		return
 	}
@@ -107,39 +106,14 @@ func (m *migration) keepNames(ctx context.Context) {
 	m.keep.waited = m.keep.daemon == nil
 }
 
-// errNoDaemon says that nobody answers on the control socket, errOtherConfig
-// that who does was started with another file.
-var (
-	errNoDaemon    = errors.New("no daemon runs here")
-	errOtherConfig = errors.New("the running daemon uses another configuration")
-)
-
-// reloadDaemon has the running daemon read its configuration again, which must
-// be the one at path.
-func (a *app) reloadDaemon(ctx context.Context, path string) error {
+// reloadDaemon has the running daemon of this configuration read it again.
+func (a *app) reloadDaemon(ctx context.Context) error {
 	var now InForce
 	err := a.ask(ctx, "POST", "/reload", &now)
-	var coded *exitError
-	switch {
-	case errors.As(err, &coded) && coded.code == ddns.ExitUnreached:
-		return errNoDaemon
-	case err != nil:
+	if coded, ok := errors.AsType[*exitError](err); err != nil && (!ok || coded.code != ddns.ExitNoDaemon) {
 		return fmt.Errorf("the running daemon refuses the new configuration: %w", err)
-	case !sameFile(now.Config, path):
-		return fmt.Errorf("%w, %q", errOtherConfig, now.Config)
 	}
-	return nil
-}
-
-// sameFile reports whether two paths lead to one file.
-func sameFile(a, b string) bool {
-	real := func(path string) string {
-		if resolved, err := filepath.EvalSymlinks(path); path != "" && err == nil {
-			path = resolved
-		}
-		return absolute(path)
-	}
-	return real(a) == real(b)
+	return err
 }
 
 // waitForDaemon waits until the daemon's last round lists the names as right.

@@ -260,9 +260,9 @@ func (m *migration) sayKeeping() {
 	switch {
 	case k.waited:
 		sayf(out, "the running daemon keeps them\n")
-	case k.daemon != nil && k.daemon != errNoDaemon: //nolint:errorlint // it is never wrapped
+	case k.daemon != nil && !errors.Is(k.daemon, errNoDaemon):
 		sayf(m.app.stderr, "%s  %v\n", m.app.paint("note", 12), k.daemon)
-		if errors.Is(k.daemon, errOtherConfig) {
+		if coded, ok := errors.AsType[*exitError](k.daemon); ok && coded.code == ddns.ExitNoDaemon {
 			sayf(out, "so nobody follows the home's address for them yet; start one that does:\n  %s\n", verbatim(m.runCommand()))
 		}
 	default:

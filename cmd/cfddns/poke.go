@@ -28,10 +28,11 @@ and routers. SIGUSR1 does the same. It does not wait for the round, unless
 --wait is given; then it prints how the round ended, and ends as "cfddns once"
 would: 0 all right · 3 no address to publish, or held · 4 refused · 5 some
 right, some not · 6 Cloudflare not reached · 7 contradicted by the
-nameservers.
+nameservers · 10 no daemon of this configuration answers. The round reads the
+records again, unless that was done six times within a minute.
 
-With --quiet it prints nothing and always ends with 0, also where no daemon
-runs, so that no hook fails because of it.`,
+With --quiet it prints nothing, has nothing read again, and always ends with
+0, also where no daemon runs, so that no hook fails because of it.`,
 		Example: `  cfddns poke
   cfddns poke --wait       and say how the round ended
   cfddns poke --quiet &    in a hook`,
@@ -41,7 +42,7 @@ runs, so that no hook fails because of it.`,
 			case wait && quiet:
 				return exit(ddns.ExitUsage, errors.New("--wait ends as the round did, and --quiet ends well whatever happens: leave one out"))
 			case quiet:
-				_ = a.askWithin(cmd.Context(), quietPatience, http.MethodPost, "/poke", new(pokeReport)) // a hook has nobody to tell
+				_, _ = a.askWithin(cmd.Context(), quietPatience, http.MethodPost, "/poke", new(pokeReport)) // a hook has nobody to tell
 				return nil
 			case wait:
 				return a.pokeAndWait(cmd.Context())
@@ -64,9 +65,11 @@ type pokeReport struct {
 
 func (a *app) poke(ctx context.Context) error {
 	var done pokeReport
-	if err := a.ask(ctx, http.MethodPost, "/poke", &done); err != nil {
+	note, err := a.askWithin(ctx, controlTimeout, http.MethodPost, "/poke?fresh=true", &done)
+	if err != nil {
 		return err
 	}
+	a.sayPending(note)
 	if a.json() {
 		return a.printJSON(done)
 	}
@@ -79,11 +82,13 @@ func (a *app) poke(ctx context.Context) error {
 func (a *app) pokeAndWait(ctx context.Context) error {
 	var done pokeReport
 	stop := a.progress("waiting for the round")
-	err := a.askWithin(ctx, pokePatience, http.MethodPost, "/poke?wait=true", &done)
+	note, err := a.askWithin(ctx, pokePatience, http.MethodPost, "/poke?wait=true&fresh=true", &done)
 	stop()
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	a.sayPending(note)
+	switch {
 	case done.Round == nil: // a daemon from before an update does not know how to wait
 		return exit(ddns.ExitUnexpected, errors.New("the running cfddns is older than this one and does not wait; restart it. The round was asked for"))
 	case a.json():
@@ -97,17 +102,39 @@ func (a *app) pokeAndWait(ctx context.Context) error {
 	return exit(done.Round.Exit, nil)
 }
 
-// pokeAnswer serves POST /poke; with ?wait=true it is answered after the round.
+// sayPending says what stands between the configuration and the daemon that keeps it.
+func (a *app) sayPending(note string) {
+	if note != "" {
+		a.warn([]string{note})
+	}
+}
+
+// pokeAnswer serves POST /poke; with ?wait=true it is answered after the round,
+// with ?fresh=true the records are read again.
 func (d *theDaemon) pokeAnswer(w http.ResponseWriter, r *http.Request) {
+	wake := d.loop.WakeOut
+	if r.FormValue("fresh") == "true" {
+		wake = d.loop.RecheckOut
+	}
 	if r.FormValue("wait") != "true" {
-		d.loop.Wake(ddns.ByPoke)
+		if r.FormValue("fresh") == "true" {
+			d.loop.Recheck(r.Context(), ddns.ByPoke)
+		} else {
+			d.loop.Wake(ddns.ByPoke)
+		}
 		answer(w, pokeReport{Poked: true})
 		return
 	}
-	round, err := d.loop.WakeOut(r.Context(), ddns.ByPoke)
+	round, err := wake(r.Context(), ddns.ByPoke)
 	if err != nil { // we are stopping, and our end is the answer
 		panic(http.ErrAbortHandler)
 	}
-	report := round.Report()
-	answer(w, pokeReport{Poked: true, Line: roundLine(round), Round: &report})
+	report, line := round.Report(), roundLine(round)
+	if status, err := d.loop.Status(r.Context()); err == nil {
+		line = lineWithHome(round, status.Past)
+	}
+	if at := round.ReadAt(); !at.IsZero() && at.Before(round.Started) {
+		line += " · the records as read " + ago(at, d.app.clock())
+	}
+	answer(w, pokeReport{Poked: true, Line: line, Round: &report})
 }

@@ -54,7 +54,7 @@ func TestWhoeverWaitsAtADaemonThatIsStoppedIsToldSo(t *testing.T) {
 		a := &app{stdout: io.Discard, stderr: io.Discard, clock: time.Now, env: []string{"CFDDNS_CONTROL=" + place}}
 		beside.Go(func() {
 			err := a.pokeAndWait(t.Context())
-			if e, ok := errors.AsType[*exitError](err); !ok || e.code != ddns.ExitUnreached || !strings.Contains(err.Error(), "was stopped before it answered") {
+			if e, ok := errors.AsType[*exitError](err); !ok || e.code != ddns.ExitNoDaemon || !strings.Contains(err.Error(), "was stopped before it answered") {
 				t.Errorf("told %v", err)
 			}
 		})

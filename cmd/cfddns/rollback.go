@@ -118,8 +118,10 @@ func (m *migration) letGo(ctx context.Context, file journal.Rollback, backs []dd
 	if err != nil {
 		return removed, "", err
 	}
-	if err := m.app.reloadDaemon(ctx, m.path); err != nil && !errors.Is(err, errNoDaemon) {
-		m.app.warn([]string{err.Error() + "; it may put the addresses back: stop it"})
+	err = m.app.reloadDaemon(ctx)
+	if coded, ok := errors.AsType[*exitError](err); err != nil &&
+		(!ok || coded.code != ddns.ExitNoDaemon || errors.Is(err, errOtherConfig) || errors.Is(err, errMute)) {
+		m.app.warn([]string{err.Error() + "; where it keeps these names it puts the addresses back: stop it"})
 	}
 	return removed, backup, nil
 }

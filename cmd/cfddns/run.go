@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -58,6 +58,10 @@ type theDaemon struct {
 	saidSmall  bool
 	wantsToken bool   // the last round could have gone well with another token
 	refused    string // why the configuration that was read last is not in force; "" if it is
+	unheld     string // why the control socket is not where it should be; "" if it is
+
+	open atomic.Int32            // control sockets that are open
+	now  atomic.Pointer[InForce] // which configuration is in force
 }
 
 func (a *app) run(ctx context.Context) error {
@@ -86,23 +90,22 @@ func (a *app) run(ctx context.Context) error {
 	d.loop = ddns.NewLoop(a.clock, d.took)
 	d.loop.Turn = d.watchdog()
 	d.door = newPushDoor(func() string { return d.pushing().listen }, newPushes(d.pushing, d.loop, log), log)
-	listener, err := listenControl(ctx, socketPaths(cfg)[0])
+	d.putInForce(p)
+	doors, err := d.doors(ctx)
 	if err != nil {
 		return exit(ddns.ExitUnexpected, err)
 	}
-	return d.serve(ctx, listener)
+	return d.serve(ctx, doors)
 }
 
 // serve runs until the context ends. What is begun here is waited for here.
-func (d *theDaemon) serve(ctx context.Context, listener net.Listener) error {
+func (d *theDaemon) serve(ctx context.Context, doors []*door) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var beside sync.WaitGroup
-	beside.Go(func() {
-		if err := d.serveControl(ctx, listener); err != nil {
-			d.log.Error("the control socket is closed; status and poke do not answer until a restart", "err", err)
-		}
-	})
+	for _, door := range doors {
+		beside.Go(func() { d.holdControl(ctx, door) })
+	}
 	signals := make(chan os.Signal, 8) // a burst is not lost while one reloads
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
 	defer signal.Stop(signals)
@@ -152,7 +155,7 @@ func (d *theDaemon) took(round ddns.Round, past ddns.Past) {
 		d.log.Info("this line drops large TLS greetings, so the API is reached without post-quantum key exchange; nothing else changes")
 	}
 	d.wantsToken = wantsToken(round)
-	d.talk.round(round)
+	d.talk.round(round, past)
 	if why := d.parts.keeper.why(); why != nil && !saysUnkept(round) {
 		d.log.Warn("what this round leaves could not be kept; the next one tries again", "err", why) // and has a condition
 	}
@@ -167,7 +170,7 @@ func (d *theDaemon) listenSignals(ctx context.Context, signals <-chan os.Signal)
 		select {
 		case s := <-signals:
 			if s == syscall.SIGUSR1 {
-				d.loop.Wake(ddns.BySignal)
+				d.loop.Recheck(ctx, ddns.BySignal)
 				continue
 			}
 			_ = d.reload(ctx) // the log says why it is refused
@@ -206,12 +209,17 @@ func (d *theDaemon) remember(refusal error) {
 	}
 }
 
-// refusal is what the line of the status says of that. The lock is held.
+// refusal is what the line of the status says of that, and of a control socket
+// that is missing. The lock is held.
 func (d *theDaemon) refusal() string {
-	if d.refused == "" {
-		return ""
+	text := ""
+	if d.refused != "" {
+		text = " · " + reloadRefused
 	}
-	return " · " + reloadRefused
+	if d.unheld != "" && d.open.Load() == 0 {
+		text += " · no control socket: " + d.unheld
+	}
+	return text
 }
 
 // reloadRefused is what the log says of a configuration that is of no use.
@@ -239,6 +247,7 @@ func (d *theDaemon) use(ctx context.Context, cfg configs.Config) error {
 	d.parts, d.pushed = p, pushed
 	d.notifier.Reconfigure(notifyConfig(cfg))
 	d.mu.Unlock()
+	d.putInForce(p)
 	d.door.move()
 	select {
 	case d.rewatch <- struct{}{}:
@@ -252,6 +261,13 @@ func (d *theDaemon) use(ctx context.Context, cfg configs.Config) error {
 	}
 	d.log.Info("reloaded", "names", len(p.runner.Targets), "token", p.tokenSource, "fingerprint", p.fingerprint)
 	return nil
+}
+
+// config is the configuration in force.
+func (d *theDaemon) config() configs.Config {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.parts.config
 }
 
 // pushing is what the configuration in force says of pushes.
@@ -280,10 +296,20 @@ func (d *theDaemon) watchdog() func() {
 
 // report is how the daemon stands, for `cfddns status`.
 func (d *theDaemon) report(s ddns.Status) StatusReport {
-	report := StatusReport{Version: version(), PID: os.Getpid(), Started: d.started, Rounds: s.Rounds, Running: s.Running, Next: s.Next, Line: "the first round is under way"}
+	report := StatusReport{Version: version(), PID: os.Getpid(), Started: d.started,
+		Rounds: s.Rounds, Running: s.Running, Next: s.Next,
+		Line: "the first round is under way", Config: d.inForce(), Names: []NameStatus{}}
 	if s.Last.ID != "" {
 		last := s.Last.Report()
 		report.Round, report.Line, report.Proved = &last, statusLine(s.Last, s.Past), proved(s.Last, s.Past)
+		report.Names = nameStatuses(s.Last, s.Past)
+		for i := range last.Targets { // a reason for a change is no news once it was made
+			last.Targets[i].Why = report.Names[i].Why
+		}
+		if at := s.Last.ReadAt(); !at.IsZero() {
+			at = at.UTC()
+			report.ReadAt = &at
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -25,13 +27,13 @@ type talker struct {
 const repeatTrouble = time.Hour
 
 // round writes about one round.
-func (t *talker) round(r ddns.Round) {
+func (t *talker) round(r ddns.Round, past ddns.Past) {
 	t.rounds++
 	if r.BrokenOff && len(r.Receipts) == 0 && !changed(r) {
 		t.log.Info("ended in the middle of a round, which wrote nothing", "round", r.ID, "trigger", string(r.Trigger))
 		return
 	}
-	line, trouble := roundLine(r), r.Exit() != ddns.ExitRight || loud(r)
+	line, trouble := lineWithHome(r, past), r.Exit() != ddns.ExitRight || loud(r)
 	attrs := []any{"round", r.ID, "trigger", string(r.Trigger), "took", r.Took.Round(time.Millisecond).String(), "calls", r.Calls}
 	for _, h := range r.Hints {
 		attrs = append(attrs, "hint", h.From+": "+h.Says)
@@ -152,6 +154,104 @@ func addresses(r ddns.Round) string {
 	return strings.Join(words, " and ")
 }
 
+// lineWithHome is a round in one line, with both the address that is agreed and
+// the one that stands where they are not the same.
+func lineWithHome(r ddns.Round, past ddns.Past) string {
+	line := roundLine(r)
+	standings := ddns.Standings(r, past)
+	for _, h := range r.Holdings {
+		if text, settled := familyText(r, past, standings, h); !settled && text != "" {
+			line += " · " + text
+		}
+	}
+	return line
+}
+
+// homeText is where the home is, and what its names hold.
+func homeText(r ddns.Round, past ddns.Past) string {
+	var homes []string
+	standings := ddns.Standings(r, past)
+	for _, h := range r.Holdings {
+		text, _ := familyText(r, past, standings, h)
+		homes = append(homes, text)
+	}
+	return cmp.Or(joinNonEmpty(", ", homes...), "no agreed address")
+}
+
+// familyText says what is agreed of a family and what is published of it.
+// settled means that both are the same.
+func familyText(r ddns.Round, past ddns.Past, standings []ddns.Standing, h ddns.Holding) (text string, settled bool) {
+	agreed := agreedOf(r, h)
+	fm := past.Memory.Of(h.Family)
+	since := func(a netip.Addr) string {
+		if n := len(fm.Confirmed); n > 0 && fm.Confirmed[n-1] == a {
+			return " since " + fm.Since.Local().Format("2006-01-02 15:04")
+		}
+		return ""
+	}
+	ours := func(s ddns.Standing) bool { return s.Target.Family() == h.Family }
+	if !slices.ContainsFunc(standings, ours) { // no name is kept of it, at most a way in
+		if !agreed.IsValid() {
+			return "", true
+		}
+		return agreed.String() + since(agreed), true
+	}
+	published, known := ddns.Published(h.Family, standings)
+	if n := len(fm.Confirmed); n > 0 && len(published) == 0 && !known {
+		published = fm.Confirmed[n-1:]
+	}
+	if agreed.IsValid() && slices.Contains(published, agreed) && (known || len(published) == 1) {
+		return agreed.String() + since(agreed), true
+	}
+	family, held := "", ""
+	if len(r.Holdings) > 1 {
+		family = h.Family.String() + " "
+	}
+	if h.Decision == ddns.Wait {
+		held = " and held back"
+	}
+	stands := make([]string, len(published))
+	for i, a := range published {
+		stands[i] = a.String() + since(a)
+	}
+	what := strings.Join(stands, " and ") + " published"
+	switch {
+	case len(published) == 0 && known:
+		what = "none published"
+	case len(published) == 0:
+		what = "what is published is not known"
+	case !known:
+		what += " when it was last seen"
+	}
+	if agreed.IsValid() {
+		return agreed.String() + " agreed" + held + ", " + what, false
+	}
+	return "no agreed " + family + "address, " + what, false
+}
+
+// agreedOf is the address that the sources agreed on; zero if they did not.
+func agreedOf(r ddns.Round, h ddns.Holding) netip.Addr {
+	if h.Decision == ddns.Publish {
+		return h.Address
+	}
+	for _, v := range r.Verdicts {
+		if v.Family == h.Family && v.State == ddns.Agreed {
+			return v.Address
+		}
+	}
+	return netip.Addr{}
+}
+
+// nameStatuses says how each name stands after a round.
+func nameStatuses(r ddns.Round, past ddns.Past) []NameStatus {
+	all := []NameStatus{}
+	for _, s := range ddns.Standings(r, past) {
+		all = append(all, NameStatus{Name: s.Target.Name, Type: s.Target.Type, State: s.State, Why: s.Why,
+			Holds: append([]string{}, s.Holds...), Known: s.Known, AsOf: s.AsOf.UTC()})
+	}
+	return all
+}
+
 // statusLine is how the home stands, in one line: the address, since when, and
 // how many names are right and proved.
 func statusLine(r ddns.Round, past ddns.Past) string {
@@ -161,18 +261,7 @@ func statusLine(r ddns.Round, past ddns.Past) string {
 			right++
 		}
 	}
-	where := "no agreed address"
-	var homes []string
-	for _, h := range r.Holdings {
-		fm := past.Memory.Of(h.Family)
-		if n := len(fm.Confirmed); n > 0 {
-			homes = append(homes, fmt.Sprintf("%s since %s", fm.Confirmed[n-1], fm.Since.Local().Format("2006-01-02 15:04")))
-		}
-	}
-	if len(homes) > 0 {
-		where = strings.Join(homes, ", ")
-	}
-	line := where
+	line := homeText(r, past)
 	if len(r.Outcomes) > 0 || len(r.WaysIn) == 0 {
 		line += fmt.Sprintf(" · %d of %d names right, %d proved", right, len(r.Outcomes), proved(r, past))
 	}

@@ -43,7 +43,7 @@ func TestARoundThatIsBrokenOffIsNoTroubleOfTheNames(t *testing.T) {
 		{wrote, `level=INFO msg="a.example.com A: 45.67.89.10 → 45.67.90.77"`},
 	} {
 		var said bytes.Buffer
-		(&talker{log: slog.New(slog.NewTextHandler(&said, nil))}).round(tt.round)
+		(&talker{log: slog.New(slog.NewTextHandler(&said, nil))}).round(tt.round, ddns.Past{})
 		if got := said.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, tt.want) {
 			t.Errorf("got  %swant %s", got, tt.want)
 		}
@@ -103,7 +103,7 @@ func TestTheSameTroubleIsSaidAgainAfterAnHourOnly(t *testing.T) {
 	}
 	for _, s := range steps {
 		s.round.Started = noon.Add(s.after)
-		talk.round(s.round)
+		talk.round(s.round, ddns.Past{})
 		if got := lines(); got != s.want {
 			t.Fatalf("%s: %d lines, want %d:\n%s", s.name, got, s.want, out.String())
 		}
@@ -120,5 +120,57 @@ func TestTheStatusLine(t *testing.T) {
 	want := "45.67.90.77 since 2026-11-24 09:05 · 2 of 3 names right, 1 proved · c.example.com A: a CNAME stands here"
 	if got := statusLine(r, past); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// The line says what is agreed and what is published as they are, whatever
+// became of the round.
+func TestTheStatusLineTellsBothAddressesWhereTheyDiffer(t *testing.T) {
+	agreed := []ddns.Verdict{{Family: ddns.IPv4, State: ddns.Agreed, Address: addressB}}
+	none := []ddns.Verdict{{Family: ddns.IPv4, State: ddns.Unknown}}
+	publish := []ddns.Holding{{Family: ddns.IPv4, Decision: ddns.Publish, Address: addressB}}
+	since := " since 2026-11-24 09:05"
+	atA := ddns.FamilyMemory{Confirmed: []netip.Addr{addressA}, Since: time.Date(2026, 11, 24, 9, 5, 0, 0, time.Local)}
+	atB := ddns.FamilyMemory{Confirmed: []netip.Addr{addressB}, Since: atA.Since}
+	found := func(contents ...string) ddns.Found {
+		z := ddns.ZoneFacts{Zone: ddns.Zone{ID: "z", Name: "example.com"}, Whole: true, ReadAt: noon}
+		for _, content := range contents {
+			z.Records = append(z.Records, ddns.Record{Name: "a.example.com", Type: "A", Content: content})
+		}
+		return ddns.Found{Zones: []ddns.ZoneFacts{z}}
+	}
+	for _, tt := range []struct {
+		name     string
+		verdicts []ddns.Verdict
+		holdings []ddns.Holding
+		found    ddns.Found
+		memory   ddns.FamilyMemory
+		want     string
+		settled  bool
+	}{
+		{"published", agreed, publish, found("45.67.90.77"), atB, "45.67.90.77" + since, true},
+		{"published, and not by us", agreed, publish, found("45.67.90.77"), ddns.FamilyMemory{}, "45.67.90.77", true},
+		{"the token is refused at the start", agreed, publish, ddns.Found{}, ddns.FamilyMemory{}, "45.67.90.77 agreed, what is published is not known", false},
+		{"the token is refused after a move", agreed, publish, ddns.Found{}, atA, "45.67.90.77 agreed, 45.67.89.10" + since + " published when it was last seen", false},
+		{"the API is down, and nothing moved", agreed, publish, ddns.Found{}, atB, "45.67.90.77" + since, true},
+		{"the write is refused", agreed, publish, found("45.67.89.10"), atA, "45.67.90.77 agreed, 45.67.89.10" + since + " published", false},
+		{"no record stands", agreed, publish, found(), ddns.FamilyMemory{}, "45.67.90.77 agreed, none published", false},
+		{"somebody moved it", agreed, publish, found("45.67.99.99"), atB, "45.67.90.77 agreed, 45.67.99.99 published", false},
+		{"a guard holds it", agreed, []ddns.Holding{{Family: ddns.IPv4, Decision: ddns.Wait, Address: addressB}}, found("45.67.89.10"), atA,
+			"45.67.90.77 agreed and held back, 45.67.89.10" + since + " published", false},
+		{"nobody agrees", none, []ddns.Holding{{Family: ddns.IPv4}}, found("45.67.89.10"), atA, "no agreed address, 45.67.89.10" + since + " published", false},
+		{"nothing is known", none, []ddns.Holding{{Family: ddns.IPv4}}, ddns.Found{}, ddns.FamilyMemory{}, "no agreed address, what is published is not known", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := ddns.Round{Started: noon, Verdicts: tt.verdicts, Holdings: tt.holdings, Found: tt.found,
+				Outcomes: []ddns.Outcome{{Target: target("a.example.com"), State: ddns.Unreached, Why: "status 500"}}}
+			past := ddns.Past{Memory: ddns.Memory{IPv4: tt.memory}}
+			if got, _, _ := strings.Cut(statusLine(r, past), " · "); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+			if line := lineWithHome(r, past); strings.Contains(line, tt.want) == tt.settled {
+				t.Errorf("the log says %q", line)
+			}
+		})
 	}
 }

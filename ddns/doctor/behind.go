@@ -168,6 +168,8 @@ func (x exam) self() Finding {
 	switch {
 	case !x.Daemon.Known:
 		return notExamined(x.Daemon)
+	case !d.Running && d.Instead != "":
+		return Finding{State: CannotTell, Evidence: d.Instead}
 	case !d.Running && len(x.Kept) > 0:
 		return Finding{State: CannotTell, Evidence: "no daemon runs here; a timer or another machine may keep the name (systemctl status cfddns)"}
 	case !d.Running:

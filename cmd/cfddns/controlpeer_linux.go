@@ -19,20 +19,22 @@ func abstractSocket() string {
 	return fmt.Sprintf("@cfddns-%d-%x-%x", os.Getuid(), root.Dev, root.Ino)
 }
 
-// mayControl reports whether the other end of the socket is this user or root (unix(7)).
-func mayControl(conn net.Conn) bool {
-	unix, ok := conn.(*net.UnixConn)
-	if !ok {
-		return false
-	}
-	raw, err := unix.SyscallConn()
+// peerUID is the user at the other end of a socket: who connected, or who
+// began to listen (unix(7), SO_PEERCRED).
+func peerUID(conn *net.UnixConn) (int, error) {
+	raw, err := conn.SyscallConn()
 	if err != nil {
-		return false
+		return 0, err
 	}
 	var peer *syscall.Ucred
 	var peerErr error
-	err = raw.Control(func(fd uintptr) {
+	if err = raw.Control(func(fd uintptr) {
 		peer, peerErr = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
-	})
-	return err == nil && peerErr == nil && (peer.Uid == 0 || int(peer.Uid) == os.Getuid())
+	}); err != nil {
+		return 0, err
+	}
+	if peerErr != nil {
+		return 0, peerErr
+	}
+	return int(peer.Uid), nil
 }
