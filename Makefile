@@ -21,9 +21,9 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date -u +%s)
 # How long each fuzz target is tried by `make fuzz`.
 FUZZTIME ?= 2s
 
-.PHONY: check build packages test race bench bench-beside lint format fuzz unit
+.PHONY: check build packages test bare race bench bench-beside lint format fuzz unit
 
-check: format lint test race fuzz unit
+check: format lint test bare race fuzz unit
 
 # A small binary that needs nothing from the system it runs on. cfddns speaks
 # HTTP/1.1 everywhere; leaving HTTP/2 out saves half a megabyte of program, and
@@ -40,6 +40,11 @@ packages:
 
 test:
 	go test ./...
+
+# All tests where nothing but Go, Git and a shell is installed, as root and as
+# nobody: a program that a test starts and does not declare fails there.
+bare:
+	.ci/bare
 
 # The laboratory runs a program that it builds: there is nothing to see in it.
 race:
