@@ -36,32 +36,34 @@ func xorMapped(ip string) stun.Setter {
 func TestSTUNTakesXORMappedAddressAlone(t *testing.T) {
 	other := stun.NewTransactionIDSetter([stun.TransactionIDSize]byte{1, 2, 3})
 	for _, c := range []struct {
-		name    string
-		answers func(request []byte) [][]byte
-		says    string // empty: home4
+		name       string
+		answers    func(request []byte) [][]byte
+		says       string // empty: home4
+		unanswered bool
 	}{
-		{"the address", func(r []byte) [][]byte { return [][]byte{binding(t, r, xorMapped("45.67.89.10"))} }, ""},
+		{"the address", func(r []byte) [][]byte { return [][]byte{binding(t, r, xorMapped("45.67.89.10"))} }, "", false},
 		{"the address beside a rewritten MAPPED-ADDRESS", func(r []byte) [][]byte {
 			return [][]byte{binding(t, r, &stun.MappedAddress{IP: net.IPv4(10, 0, 0, 7), Port: 1}, xorMapped("45.67.89.10"), stun.NewSoftware("x"))}
-		}, ""},
+		}, "", false},
 		{"a forged datagram, then the address", func(r []byte) [][]byte {
 			return [][]byte{binding(t, r, other, xorMapped("45.67.89.99")), []byte("noise"), r, binding(t, r, xorMapped("45.67.89.10"))}
-		}, ""},
-		{"a forged datagram alone", func(r []byte) [][]byte { return [][]byte{binding(t, r, other, xorMapped("45.67.89.99"))} }, "answers that fit no question of ours came (1)"},
+		}, "", false},
+		{"a forged datagram alone", func(r []byte) [][]byte { return [][]byte{binding(t, r, other, xorMapped("45.67.89.99"))} }, "answers that fit no question of ours came (", true},
 		{"MAPPED-ADDRESS alone", func(r []byte) [][]byte {
 			return [][]byte{binding(t, r, &stun.MappedAddress{IP: net.IPv4(45, 67, 89, 10), Port: 1})}
-		}, "without XOR-MAPPED-ADDRESS"},
-		{"an error", func(r []byte) [][]byte { return [][]byte{binding(t, r, stun.BindingError, stun.CodeUnauthorized)} }, "code 401"},
-		{"an error without a code", func(r []byte) [][]byte { return [][]byte{binding(t, r, stun.BindingError)} }, "no Binding success"},
-		{"the other family", func(r []byte) [][]byte { return [][]byte{binding(t, r, xorMapped("2a01:4f8::1"))} }, "an ipv6 address"},
-		{"its own address", func(r []byte) [][]byte { return [][]byte{binding(t, r, xorMapped("127.0.0.1"))} }, "its own address"},
-		{"silence", func([]byte) [][]byte { return nil }, "deadline exceeded"},
+		}, "without XOR-MAPPED-ADDRESS", false},
+		{"an error", func(r []byte) [][]byte { return [][]byte{binding(t, r, stun.BindingError, stun.CodeUnauthorized)} }, "code 401", false},
+		{"an error without a code", func(r []byte) [][]byte { return [][]byte{binding(t, r, stun.BindingError)} }, "no Binding success", false},
+		{"the other family", func(r []byte) [][]byte { return [][]byte{binding(t, r, xorMapped("2a01:4f8::1"))} }, "an ipv6 address", false},
+		{"its own address", func(r []byte) [][]byte { return [][]byte{binding(t, r, xorMapped("127.0.0.1"))} }, "its own address", false},
+		{"silence", func([]byte) [][]byte { return nil }, "deadline exceeded", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server := stunServer{address: udpServer(t, c.answers)}
-			wait := 200 * time.Millisecond
-			if c.says == "" {
-				wait = 5 * time.Second
+			t.Parallel()
+			wait := time.Minute
+			if c.unanswered {
+				wait = 2 * time.Second // long enough for what comes at once, on a busy machine too
 			}
 			got, err := server.ask(within(t, wait), loopback{}, ddns.IPv4)
 			if c.says != "" {
