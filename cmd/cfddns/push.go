@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -31,14 +32,8 @@ const (
 	// pushPatience is how long a push waits for its round. Routers and their
 	// clients give up after 30 s.
 	pushPatience = 25 * time.Second
-	// pushesAtOnce may wait for a round; a home has few routers.
-	pushesAtOnce = 4
-	// wrongDelay is how long a wrong password waits for its answer. With
-	// pushConnections at once nobody guesses more than 16 in a second, and the
-	// right one is never locked out.
+	// wrongDelay is how long a wrong password waits for its answer.
 	wrongDelay = time.Second
-	// refusedQuiet is how long no other refusal is logged loudly.
-	refusedQuiet = time.Minute
 )
 
 // The words of the protocol. "abuse" is not among them: clients stop for good
@@ -93,79 +88,84 @@ type pushes struct {
 	hear     hearer
 	log      *slog.Logger
 	delay    time.Duration // before a wrong password is answered
-	busy     chan struct{} // holds one for each push that waits for its round
+	pushers  pushers
 
-	mu      sync.Mutex // guards the following
-	told    map[string]pushTold
-	refused time.Time // when a refusal was last logged loudly
+	mu   sync.Mutex // guards the following
+	told map[string]pushTold
 }
 
 func newPushes(settings func() pushing, hear hearer, log *slog.Logger) *pushes {
-	return &pushes{settings: settings, hear: hear, log: log, delay: wrongDelay, busy: make(chan struct{}, pushesAtOnce), told: map[string]pushTold{}}
+	return &pushes{settings: settings, hear: hear, log: log, delay: wrongDelay, told: map[string]pushTold{}}
 }
 
 // ServeHTTP implements http.Handler. The body of a request is not read.
 func (p *pushes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := p.settings()
 	switch {
-	case r.URL.Path != pushPath:
-		http.NotFound(w, r)
+	case path.Clean(r.URL.Path) != pushPath: // UniFi asks for //nic/update
+		p.said(r, slog.LevelWarn, "a push asked for another path; enter the right one at the router", "path", shortened(r.URL.Path), "right", pushPath)
+		say(w, http.StatusNotFound, "there is nothing but "+pushPath)
 	case r.Method != http.MethodGet:
 		w.Header().Set("Allow", http.MethodGet)
 		say(w, http.StatusMethodNotAllowed, pushBadAgent)
 	case fromPage(r) || strangeHost(r.Host, s.targets):
-		p.log.Log(r.Context(), p.loudness(), "a push was refused: it comes from a web page, or calls this machine by a name that is none of its own", "from", r.RemoteAddr, "host", shortened(r.Host))
+		p.said(r, slog.LevelWarn, "a push was refused: it comes from a web page, or calls this machine by a name that is none of its own", "host", shortened(r.Host))
 		say(w, http.StatusForbidden, pushBadAgent)
+	case r.Header.Get("Authorization") == "":
+		p.refuse(w)
+	case !p.pushers.turn(r.Context(), whoOf(r.RemoteAddr)):
+		p.sendAway(w, r, "a push was sent away: too many passwords come from its address")
 	case !s.lets(r):
-		p.refuse(w, r)
+		p.wrong(w, r)
 	default:
 		p.serve(w, r, s)
 	}
 }
 
-// refuse answers a wrong password, late. Who sends none yet is told at once
-// that one is wanted.
-func (p *pushes) refuse(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Authorization") != "" {
-		p.log.Log(r.Context(), p.loudness(), "a push was refused: wrong user or password", "from", r.RemoteAddr)
-		late := time.NewTimer(p.delay)
-		defer late.Stop()
-		select {
-		case <-late.C:
-		case <-r.Context().Done():
-		}
+// said logs what somebody's push was about, once a minute.
+func (p *pushes) said(r *http.Request, level slog.Level, message string, args ...any) {
+	p.pushers.log(r.Context(), p.log, level, whoOf(r.RemoteAddr), message, append([]any{"from", r.RemoteAddr}, args...)...)
+}
+
+// wrong answers a wrong password, late.
+func (p *pushes) wrong(w http.ResponseWriter, r *http.Request) {
+	p.said(r, slog.LevelWarn, "a push was refused: wrong user or password")
+	late := time.NewTimer(p.delay)
+	defer late.Stop()
+	select {
+	case <-late.C:
+	case <-r.Context().Done():
 	}
+	p.refuse(w)
+}
+
+// refuse asks for a password.
+func (p *pushes) refuse(w http.ResponseWriter) {
 	w.Header().Set("WWW-Authenticate", `Basic realm="cfddns", charset="UTF-8"`)
 	say(w, http.StatusUnauthorized, pushBadAuth)
 }
 
-// loudness is the level of a refusal: strangers do not fill the log.
-func (p *pushes) loudness() slog.Level {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now := time.Now(); p.refused.IsZero() || now.Sub(p.refused) >= refusedQuiet {
-		p.refused = now
-		return slog.LevelWarn
-	}
-	return slog.LevelDebug
+// sendAway answers a push for which there is no place now.
+func (p *pushes) sendAway(w http.ResponseWriter, r *http.Request, why string) {
+	p.said(r, slog.LevelWarn, why)
+	w.Header().Set("Retry-After", "30")
+	say(w, http.StatusTooManyRequests, pushTrouble)
 }
 
 // serve answers a push of somebody who may.
 func (p *pushes) serve(w http.ResponseWriter, r *http.Request, s pushing) {
-	select {
-	case p.busy <- struct{}{}:
-		defer func() { <-p.busy }()
-	default:
-		w.Header().Set("Retry-After", "30")
-		say(w, http.StatusTooManyRequests, pushTrouble)
+	leave, ok := p.pushers.enter(whoOf(r.RemoteAddr))
+	if !ok {
+		p.sendAway(w, r, "a push was sent away: too many wait for a round")
 		return
 	}
+	defer leave()
 	q := parsePush(r.URL.RawQuery, s.targets)
 	for _, word := range q.ignored {
-		p.log.Warn("a push names something that is no address; it was ignored", "from", r.RemoteAddr, "word", shortened(word))
+		p.said(r, slog.LevelWarn, "a push names something that is no address; it was ignored", "word", shortened(word))
 	}
 	if !q.known() {
-		p.log.Warn("a push names none of the names that are kept; nothing was done", "from", r.RemoteAddr, "names", shortened(q.asked()))
+		p.said(r, slog.LevelWarn, "a push names none of the names that are kept; nothing was done", "names", shortened(q.asked()))
 		say(w, http.StatusOK, q.lines(nil)...)
 		return
 	}
@@ -182,7 +182,7 @@ func (p *pushes) serve(w http.ResponseWriter, r *http.Request, s pushing) {
 	if strings.HasPrefix(lines[0], "nochg") {
 		level = slog.LevelDebug
 	}
-	p.log.Log(r.Context(), level, "a push was answered", "from", r.RemoteAddr, "says", q.says(), "answer", strings.Join(lines, ", "), "round", round.ID)
+	p.said(r, level, "a push was answered", "says", q.says(), "answer", strings.Join(lines, ", "), "round", round.ID)
 	say(w, http.StatusOK, lines...)
 }
 

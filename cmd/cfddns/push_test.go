@@ -209,7 +209,7 @@ func TestWhoeverMayNotPushStartsNothing(t *testing.T) {
 		"whose login is torn":                     {header("Authorization", "Basic !"), 401, "badauth"},
 		"who posts":                               {func(r *http.Request) { r.Method = http.MethodPost }, 405, "badagent"},
 		"who asks for the head alone":             {func(r *http.Request) { r.Method = http.MethodHead }, 405, "badagent"},
-		"who asks for something else":             {func(r *http.Request) { r.URL.Path = "/" }, 404, "404 page not found"},
+		"who asks for something else":             {func(r *http.Request) { r.URL.Path = "/" }, 404, "there is nothing but /nic/update"},
 		"a page in a browser":                     {header("Origin", "https://evil.example"), 403, "badagent"},
 		"a page that hides its origin":            {header("Origin", "null"), 403, "badagent"},
 		"an image in a page":                      {header("Sec-Fetch-Site", "cross-site"), 403, "badagent"},
@@ -277,30 +277,6 @@ func TestAPushIsAnsweredBeforeTheRouterGivesUp(t *testing.T) {
 	})
 }
 
-func TestAFewPushesWaitAndTheOthersAreSentAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := &house{enter: make(chan struct{}), round: pushedRound("1", ddns.Right)}
-		p := newTestPushes(h, slog.New(slog.DiscardHandler))
-		var waiting sync.WaitGroup
-		for range pushesAtOnce {
-			waiting.Go(func() {
-				if code, body := push(p, "", nil); code != 200 || !strings.HasPrefix(body, "nochg") {
-					t.Errorf("got %d %q", code, body)
-				}
-			})
-		}
-		synctest.Wait()
-		if code, body := push(p, "", nil); code != http.StatusTooManyRequests || body != "911" {
-			t.Errorf("got %d %q", code, body)
-		}
-		close(h.enter)
-		waiting.Wait()
-		if code, _ := push(p, "", nil); code != 200 {
-			t.Errorf("got %d after all", code)
-		}
-	})
-}
-
 func TestTheLogShowsNoPasswordAndIsNotFilled(t *testing.T) {
 	var said bytes.Buffer
 	p := newTestPushes(&house{round: pushedRound("1", ddns.Changed), err: errors.New("x")}, slog.New(slog.NewTextHandler(&said, nil)))
@@ -316,10 +292,10 @@ func TestTheLogShowsNoPasswordAndIsNotFilled(t *testing.T) {
 			t.Errorf("the log shows %q", secret)
 		}
 	}
-	if n := strings.Count(said.String(), "refused"); n != 1 {
+	if n := strings.Count(said.String(), "refused"); n != 2 { // for two reasons
 		t.Errorf("%d refusals are logged loudly in an instant", n)
 	}
-	if said.Len() > 50_000 {
+	if said.Len() > 2000 {
 		t.Errorf("%d bytes of log", said.Len())
 	}
 }

@@ -6,16 +6,15 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 const (
-	// pushConnections may be open; the others wait in the kernel's queue.
-	pushConnections = 16
 	// pushAgain is how soon a place that could not be opened is tried again: the
 	// address may not be there yet, or another program still at its port.
 	pushAgain = 5 * time.Second
+	// headerPatience is how long a request may take to be sent: a few hundred bytes
+	// of the home's network.
+	headerPatience = time.Second
 	// bodyPatience is how long the body of a request may take, which nobody wants.
 	bodyPatience = time.Second
 )
@@ -94,7 +93,7 @@ func (d *pushDoor) open(ctx context.Context, place string) error {
 	go func() { // ends with the server, and is awaited below
 		defer close(ended)
 		defer stop()
-		if err := server.Serve(netutil.LimitListener(listener, pushConnections)); inner.Err() == nil {
+		if err := server.Serve(newCrowd(listener)); inner.Err() == nil {
 			d.log.Error("no router can push any more; the place is opened again", "err", err)
 		}
 	}()
@@ -112,8 +111,9 @@ func (d *pushDoor) open(ctx context.Context, place string) error {
 // server bounds whatever a stranger in the home's network could do.
 func (d *pushDoor) server(ctx context.Context) *http.Server {
 	server := &http.Server{
-		Handler:           unread(d.handler),
-		ReadHeaderTimeout: 5 * time.Second,
+		Handler:           answering(unread(d.handler)),
+		ConnContext:       withGuest,
+		ReadHeaderTimeout: headerPatience,
 		WriteTimeout:      pushPatience + 10*time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
