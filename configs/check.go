@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
@@ -33,9 +34,7 @@ func (l *loader) check(c Config) {
 	}
 	l.refuse("tls_roots", badPath(c.TLSRoots, "/etc/cfddns/roots.pem"))
 	l.refuse("state", badPath(c.State, "/var/lib/cfddns"))
-	if !strings.HasPrefix(c.Control, "@") { // Linux writes an abstract name so
-		l.refuse("control", badPath(c.Control, "/run/cfddns/control.sock"))
-	}
+	l.refuse("control", badSocket(c.Control))
 	l.refuse("log.format", oneOf(c.Log.Format, "auto", "text", "json"))
 	l.refuse("notify.command", badCommand(c.Notify.Command))
 	l.refuse("notify.on_change", badCommand(c.Notify.OnChange))
@@ -217,6 +216,18 @@ func badPath(path, example string) string {
 		return "begins with ~, which only a shell understands; write the path from the root, such as " + example
 	}
 	return "is not a path from the root; write it whole, such as " + example
+}
+
+// badSocket wants what the kernel takes for the name of a socket (unix(7)).
+func badSocket(path string) string {
+	const example = "/run/cfddns/control.sock"
+	if longest := len(syscall.RawSockaddrUnix{}.Path) - 1; len(path) > longest {
+		return fmt.Sprintf("has %d bytes, and the name of a socket has room for %d; write a shorter one, such as %s", len(path), longest, example)
+	}
+	if strings.HasPrefix(path, "@") { // Linux writes an abstract name so
+		return ""
+	}
+	return badPath(path, example)
 }
 
 // badCommand refuses a program in the current directory, whoever owns that.

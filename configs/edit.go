@@ -67,17 +67,11 @@ func (e Edit) apply(old []byte) ([]byte, error) {
 
 // rootOf returns the mapping that a file is; an empty file is one without keys.
 func rootOf(data []byte) (*yaml.Node, error) {
-	var document yaml.Node
-	if err := yaml.Unmarshal(data, &document); err != nil {
-		return nil, err
+	root, problem := mappingOf(data)
+	if problem != nil {
+		return nil, *problem
 	}
-	if len(document.Content) == 0 || document.Content[0].Tag == "!!null" {
-		return &yaml.Node{Kind: yaml.MappingNode}, nil
-	}
-	if root := document.Content[0]; root.Kind == yaml.MappingNode {
-		return root, nil
-	}
-	return nil, wrong("the file does not hold keys")
+	return root, nil
 }
 
 // value returns the value of a key, and where its key is; -1 if it is not there.

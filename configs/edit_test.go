@@ -39,6 +39,13 @@ func TestEditing(t *testing.T) {
 		{"no list, said so", "records: ~\nverify: 5s\n", "records:\n  - name: b.example.com\nverify: 5s\n", add("b.example.com")},
 		{"the last entry in brackets goes", "records: [{name: a.example.com}]\nverify: 5s\n", "records:\nverify: 5s\n", Edit{Remove: []string{"a.example.com"}}},
 		{"lines that end as on Windows", "records:\r\n  - name: a.example.com\r\n# end\r\n", "records:\r\n  - name: a.example.com\r\n  - name: b.example.com\r\n# end\r\n", add("b.example.com")},
+		{"lines that end in different ways stay so", "# a\nrecords:\r\n  - name: a.example.com\r\n# end\nverify: 5s\r\n", "# a\nrecords:\r\n  - name: a.example.com\r\n  - name: b.example.com\r\n# end\nverify: 5s\r\n", add("b.example.com")},
+		{"the new line ends as the one before it", "# a\r\nrecords:\n- name: a.example.com\nverify: 5s\r\n", "# a\r\nrecords:\n- name: a.example.com\n- name: b.example.com\nverify: 5s\r\n", add("b.example.com")},
+		{"a removed one takes its line alone", "records:\r\n- name: a.example.com\n- name: b.example.com\r\n- name: c.example.com\n", "records:\r\n- name: a.example.com\n- name: c.example.com\n", Edit{Remove: []string{"b.example.com"}}},
+		{"without a list, and with two ways", "verify: 5s\n# x\r\n", "verify: 5s\n# x\r\nrecords:\r\n  - name: b.example.com\r\n", add("b.example.com")},
+		{"in brackets, and with two ways", "# x\nrecords: [{name: a.example.com}]\r\nverify: 5s\n", "# x\nrecords:\r\n  - {name: a.example.com}\r\n  - name: b.example.com\r\nverify: 5s\n", add("b.example.com")},
+		{"lines that end as on an old Macintosh", "verify: 5s\rrecords:\r- name: a.example.com\r", "verify: 5s\rrecords:\r- name: a.example.com\r- name: b.example.com\r", add("b.example.com")},
+		{"a comment after the end of the document", "verify: 5s\n...\n# end\n", "verify: 5s\nrecords:\n  - name: b.example.com\n...\n# end\n", add("b.example.com")},
 		{"the marks of a document", "---\nrecords:\n  - name: a.example.com\n...\n", "---\nrecords:\n  - name: a.example.com\n  - name: b.example.com\n...\n", add("b.example.com")},
 		{"the end of a document without a list", "verify: 5s\n...\n", "verify: 5s\nrecords:\n  - name: b.example.com\n...\n", add("b.example.com")},
 		{"a wildcard is quoted", "records:\n  - name: a.example.com\n", "records:\n  - name: a.example.com\n  - name: \"*.b.example.com\"\n", add("*.b.example.com")},
@@ -60,6 +67,15 @@ func TestEditing(t *testing.T) {
 				t.Errorf("done again it becomes %q, %v", again, err)
 			}
 		})
+	}
+}
+
+// A second document would be cut off by an edit that reads the first alone.
+func TestAFileOfTwoDocumentsIsNotEdited(t *testing.T) {
+	for _, text := range []string{"verify: 5s\n---\nowner: me\n", "---\n---\nverify: 5s\n", "records: [{name: a.example.com}]\n...\nowner: me\n", "records:\n- name: a.example.com\n---\n"} {
+		if got, err := (Edit{Add: []Record{{Name: "b.example.com"}}}).apply([]byte(text)); err == nil || !strings.Contains(err.Error(), "second part") {
+			t.Errorf("%q became %q, %v", text, got, err)
+		}
 	}
 }
 

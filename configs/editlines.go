@@ -3,6 +3,7 @@ package configs
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,32 +18,69 @@ import (
 // block style, and all around it stays. Of anything else the caller sees that
 // it did not work.
 func spliced(old []byte, root *yaml.Node, remove map[int]bool, add []Record) []byte {
-	crlf := bytes.Contains(old, []byte("\r\n"))
-	lines := strings.SplitAfter(strings.ReplaceAll(string(old), "\r\n", "\n"), "\n")
-	if n := len(lines); lines[n-1] == "" {
-		lines = lines[:n-1]
-	} else {
-		lines[n-1] += "\n"
+	lines := linesOf(string(old))
+	if n := len(lines); n > 0 && breakOf(lines[n-1]) == "" {
+		lines[n-1] += newBreak(lines, n-1)
 	}
 	at, list := value(root, "records")
-	var text string
 	switch {
 	case at < 0:
-		end := contentEnd(lines, 0, len(lines), isDocumentEnd)
-		text = strings.Join(lines[:end], "") + "records:\n" + entryLines(add, "  ") + strings.Join(lines[end:], "")
+		end := len(lines)
+		if i := slices.IndexFunc(lines, func(line string) bool { return isDocumentEnd(strings.TrimSpace(line)) }); i >= 0 {
+			end = i
+		}
+		return replaced(lines, end, end, "records:\n"+entryLines(add, "  "))
 	case list.Kind == yaml.SequenceNode && list.Style&yaml.FlowStyle == 0:
-		text = splicedBlock(lines, root, remove, add)
+		return splicedBlock(lines, root, remove, add)
 	default:
-		text = splicedFlow(lines, root, remove, add)
+		return splicedFlow(lines, root, remove, add)
 	}
-	if crlf {
-		text = strings.ReplaceAll(text, "\n", "\r\n")
+}
+
+// lineBreaks are those of YAML 1.1 (section 4.2), by which its parser counts lines.
+var lineBreaks = regexp.MustCompile("\r\n|[\r\n\u0085\u2028\u2029]")
+
+// linesOf parts a text into lines, each with its own break.
+func linesOf(text string) (lines []string) {
+	from := 0
+	for _, at := range lineBreaks.FindAllStringIndex(text, -1) {
+		lines, from = append(lines, text[from:at[1]]), at[1]
 	}
-	return []byte(text)
+	if from < len(text) {
+		lines = append(lines, text[from:])
+	}
+	return lines
+}
+
+// breakOf is how a line ends; "" if it is the last and does not.
+func breakOf(line string) string {
+	for _, end := range []string{"\r\n", "\n", "\r", "\u0085", "\u2028", "\u2029"} {
+		if strings.HasSuffix(line, end) {
+			return end
+		}
+	}
+	return ""
+}
+
+// newBreak is how a new line ends that comes at a place: as the one before it.
+func newBreak(lines []string, at int) string {
+	if at > 0 && at <= len(lines) {
+		return breakOf(lines[at-1])
+	}
+	return "\n"
+}
+
+// replaced puts new lines in the place of lines[from:to].
+func replaced(lines []string, from, to int, anew string) []byte {
+	end := newBreak(lines, from)
+	if to > from {
+		end = breakOf(lines[from])
+	}
+	return []byte(strings.Join(lines[:from], "") + strings.ReplaceAll(anew, "\n", end) + strings.Join(lines[to:], ""))
 }
 
 // splicedBlock changes a list in block style.
-func splicedBlock(lines []string, root *yaml.Node, remove map[int]bool, add []Record) string {
+func splicedBlock(lines []string, root *yaml.Node, remove map[int]bool, add []Record) []byte {
 	at, list := value(root, "records")
 	end := keyEnd(lines, root, at)
 	indent := strings.Repeat(" ", max(list.Column-1, 0))
@@ -59,18 +97,20 @@ func splicedBlock(lines []string, root *yaml.Node, remove map[int]bool, add []Re
 		}
 		last = to
 	}
-	var text strings.Builder
-	for i, line := range lines[:last] {
-		if !gone[i] {
-			text.WriteString(line)
+	end = last
+	kept := slices.Clone(lines)
+	for i := len(lines) - 1; i >= 0; i-- {
+		if gone[i] {
+			kept = slices.Delete(kept, i, i+1)
+			end--
 		}
 	}
-	return text.String() + entryLines(add, indent) + strings.Join(lines[last:], "")
+	return replaced(kept, end, end, entryLines(add, indent))
 }
 
 // splicedFlow writes a list in flow style, or what stands in the place of none,
 // anew: an entry a line, with its comments.
-func splicedFlow(lines []string, root *yaml.Node, remove map[int]bool, add []Record) string {
+func splicedFlow(lines []string, root *yaml.Node, remove map[int]bool, add []Record) []byte {
 	at, list := value(root, "records")
 	key := root.Content[at]
 	from := key.Line - 1
@@ -93,9 +133,9 @@ func splicedFlow(lines []string, root *yaml.Node, remove map[int]bool, add []Rec
 		}
 		b.WriteString("\n")
 	} else if e.Encode(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{&named, &anew}}) != nil || e.Close() != nil {
-		return "" // which holds nothing, and is not taken
+		return nil // which holds nothing, and is not taken
 	}
-	return strings.Join(lines[:from], "") + b.String() + entryLines(add, "  ") + strings.Join(lines[to:], "")
+	return replaced(lines, from, to, b.String()+entryLines(add, "  "))
 }
 
 // keyEnd is the line at which the value of a key ends at the latest: that of the next key.

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
-	"strconv"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
@@ -193,19 +191,24 @@ func (l *loader) parse(data []byte) Problems {
 	case "yaml", "yml", "":
 		format = "yaml"
 		var problem *Problem
-		if root, problem = l.yamlRoot(data); problem != nil {
+		if root, problem = mappingOf(data); problem != nil {
+			problem.File = l.path
 			return Problems{*problem}
 		}
 	default:
 		return Problems{{File: l.path, Text: "a name that ends with ." + format + " is no configuration; .yaml, .json and .toml are"}}
 	}
 	l.viper.SetConfigType(format)
+	if problem := notUTF8(data); problem != nil {
+		problem.File = l.path
+		return Problems{*problem}
+	}
 	if err := l.viper.ReadConfig(bytes.NewReader(data)); err != nil {
-		return l.unparsed(err, format)
+		return unparsed(err, format, data).of(l.path)
 	}
 	if format != "yaml" {
 		if err := root.Encode(l.viper.AllSettings()); err != nil {
-			return l.unparsed(err, format)
+			return unparsed(err, format, data).of(l.path)
 		}
 	}
 	l.tree.walk("", root, reflect.TypeFor[Config]())
@@ -217,76 +220,6 @@ func (l *loader) parse(data []byte) Problems {
 	return nil
 }
 
-// yamlRoot returns the mapping that a YAML file is.
-func (l *loader) yamlRoot(data []byte) (*yaml.Node, *Problem) {
-	empty := &yaml.Node{Kind: yaml.MappingNode}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var document, second yaml.Node
-	err := decoder.Decode(&document)
-	if errors.Is(err, io.EOF) {
-		return empty, nil
-	}
-	if err != nil {
-		return nil, l.badYAML(err, data)
-	}
-	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
-		return nil, &Problem{File: l.path, Line: second.Line, Text: "the file has a second part after ---, which nobody would read; remove the line or the part"}
-	}
-	root := document.Content[0]
-	switch {
-	case root.Kind == yaml.MappingNode:
-		return root, nil
-	case root.Tag == "!!null":
-		return empty, nil
-	}
-	// The content is not shown: it may be a file with a token.
-	return nil, &Problem{File: l.path, Line: root.Line, Text: "the file does not hold keys; see minimal.yaml for one that does"}
-}
-
-// badYAML is the problem of a file that is no YAML.
-func (l *loader) badYAML(err error, data []byte) *Problem {
-	line, text := lineOf(err.Error())
-	p := &Problem{File: l.path, Line: line, Text: "not valid YAML: " + text + "; look at the indentation and the quotes around this line"}
-	if at, found := starWithoutQuotes(data); found {
-		p.Line, p.Text = at, `a word that begins with * needs quotes in YAML; write "*.example.com"`
-	} else if at, found := tabAtStart(data); found {
-		p.Line, p.Text = at, "a tab indents this line, which YAML does not allow; write spaces"
-	}
-	return p
-}
-
-// unparsed turns the error of a format's own parser into problems.
-func (l *loader) unparsed(err error, format string) Problems {
-	if twice, ok := errors.AsType[*yaml.TypeError](err); ok {
-		var problems Problems
-		for _, text := range twice.Errors {
-			line, text := lineOf(text)
-			problems = append(problems, Problem{File: l.path, Line: line, Text: text + "; keep one of the two"})
-		}
-		return problems
-	}
-	if parse, ok := errors.AsType[viper.ConfigParseError](err); ok {
-		err = parse.Unwrap()
-	}
-	line, text := lineOf(err.Error())
-	return Problems{{File: l.path, Line: line, Text: "not valid " + strings.ToUpper(format) + ": " + text}}
-}
-
-// lineOf takes the line off the front of what the YAML library says.
-func lineOf(text string) (int, string) {
-	text = strings.TrimPrefix(text, "yaml: ")
-	rest, found := strings.CutPrefix(text, "line ")
-	if !found {
-		return 0, text
-	}
-	number, rest, _ := strings.Cut(rest, ": ")
-	line, err := strconv.Atoi(number)
-	if err != nil {
-		return 0, text
-	}
-	return line, rest
-}
-
 // decode fills c from file and environment, exactly: whatever finds no place
 // is an error.
 func (l *loader) decode(c *Config) {
@@ -296,7 +229,7 @@ func (l *loader) decode(c *Config) {
 		d.ZeroFields = true // a list of the file replaces the default list
 	})
 	if err != nil && !l.addDecoded("", err) && len(l.problems) == 0 {
-		l.add("", err.Error())
+		l.add("", "some value has a form that no key takes; hold the file against reference.yaml") // the decoder's words quote values
 	}
 }
 
@@ -334,6 +267,7 @@ func (l *loader) add(path, text string) {
 
 // problem says where a path was set: in a variable, or on a line of the file.
 func (l *loader) problem(path, text string) Problem {
+	text = strings.ReplaceAll(text, "\n", "; ") // of errors that were joined
 	for at := path; at != ""; at = parent(at) {
 		if name, ok := l.set[at]; ok {
 			return Problem{Key: name, Text: text}

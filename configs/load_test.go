@@ -148,7 +148,7 @@ func TestEveryFormatSaysTheSame(t *testing.T) {
 func TestABadFileOfAnotherFormatIsToldByItsKey(t *testing.T) {
 	for name, row := range map[string]struct{ content, want string }{
 		"c.json":  {`{"owner": 1, "records": [{"ttl": 1.5, "name": "a.example.com"}]}`, "FILE: owner: 1 is a number, and a word belongs here; put it in quotes if it is meant, \"1\"\nFILE: records[0].ttl: 1.5 is no number of seconds; write keep, auto, or plain digits such as 300"},
-		"b.json":  {`{"owner"`, "FILE: not valid JSON: …"},
+		"b.json":  {`{"owner"`, "FILE:1: not valid JSON: …"},
 		"c.toml":  {"verify = 10\nmetrics = '1s'\n", "FILE: metrics: there is no such key; reference.yaml lists all keys\nFILE: verify: 10 has no unit; write a number with a unit, such as 15s, 20m, 1h or 30d"},
 		"c.ini":   {"", "FILE: a name that ends with .ini is no configuration; .yaml, .json and .toml are"},
 		"big.yml": {strings.Repeat("#", 1<<20+1), "FILE: is larger than 1048576 bytes; is it a configuration?"},

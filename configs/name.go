@@ -16,6 +16,11 @@ func domainName(shown string) (string, error) {
 	if err := notAName(shown, name); err != nil {
 		return "", err
 	}
+	for label := range strings.SplitSeq(name, ".") {
+		if strings.EqualFold(label, "xn--") {
+			return "", wrongf("%q has a part that is %s alone, and no letters come after it; write the name as your registrar shows it", shown, label)
+		}
+	}
 	wildcard := ""
 	if rest, found := strings.CutPrefix(name, "*."); found {
 		wildcard, name = "*.", rest

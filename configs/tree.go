@@ -1,12 +1,11 @@
 package configs
 
 import (
-	"bytes"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -81,11 +80,20 @@ func (w *tree) mapping(path string, n *yaml.Node, t reflect.Type) {
 			w.lines[at] = key.Line
 			continue
 		}
-		w.add(at, key.Line, unknownKey(at))
+		if text := unknownKey(at); value.Tag == "!!null" && strings.HasSuffix(text, "all keys") && holdsSecret(t) {
+			w.add(path, key.Line, "a key without a value is none of its keys (it is not shown: it may be a secret); reference.yaml lists them") // {password, hunter2}
+		} else {
+			w.add(at, key.Line, text)
+		}
 		if len(w.problems) >= enough {
 			return
 		}
 	}
+}
+
+// holdsSecret reports whether a secret belongs to the keys of a mapping.
+func holdsSecret(t reflect.Type) bool {
+	return slices.ContainsFunc(fieldsOf(t), func(f field) bool { return f.value == reflect.TypeFor[ddns.Secret]() })
 }
 
 func unknownKey(path string) string {
@@ -183,7 +191,7 @@ func kindWord(n *yaml.Node) string {
 	case "!!null":
 		return "empty"
 	}
-	return "of the type " + n.Tag
+	return "of a type that its tag (!) names" // which may be a password that begins so
 }
 
 func (w *tree) add(path string, line int, text string) {
@@ -198,30 +206,4 @@ func (w *tree) line(path string) int {
 		}
 		path = parent(path)
 	}
-}
-
-// starWithoutQuotes finds a wildcard that YAML takes for an alias.
-func starWithoutQuotes(data []byte) (line int, found bool) {
-	at := regexp.MustCompile(`[:\-\[,]\s*\*\.`).FindIndex(data)
-	if at == nil {
-		return 0, false
-	}
-	line = 1
-	for _, b := range data[:at[1]] {
-		if b == '\n' {
-			line++
-		}
-	}
-	return line, true
-}
-
-// tabAtStart finds a line that a tab indents.
-func tabAtStart(data []byte) (line int, found bool) {
-	for text := range bytes.Lines(data) {
-		line++
-		if indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]; bytes.ContainsRune(indent, '\t') && len(bytes.TrimSpace(text)) > 0 {
-			return line, true
-		}
-	}
-	return 0, false
 }

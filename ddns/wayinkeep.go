@@ -235,7 +235,7 @@ func (r *Runner) keepWayIn(ctx context.Context, kept KeptWayIn, seen WayInSeen, 
 		return o, seen.after(o, wanted(sketch, now), now)
 	}
 	if complete.Over(now) {
-		o.Why = "its time is over"
+		o.Why = overAndGone
 	}
 	return o, WayInSeen{Zone: zone, Wanted: wanted(complete, now), Addresses: complete.Addresses, At: now}
 }
@@ -260,6 +260,9 @@ func (o WayInOutcome) asSeen(seen WayInSeen, w WayIn) WayInOutcome {
 	if o.State == Held {
 		o.Err, o.Addresses = ErrWayInOff, nil
 	}
+	if seen.Wanted == wantedOver {
+		o.Why = overAndGone
+	}
 	return o
 }
 
@@ -282,10 +285,17 @@ func (r *Runner) fresh(at, now time.Time) bool {
 	return r.Recheck > 0 && !at.IsZero() && !now.Before(at) && now.Sub(at) < r.Recheck
 }
 
+// wantedOver is what is wanted of a way in whose time is over, and overAndGone
+// what is said where its rule is gone.
+const (
+	wantedOver  = "over"
+	overAndGone = "its time is over, and no rule stands"
+)
+
 // wanted is a digest of a way in, by which one that is wanted is known again.
 func wanted(w WayIn, now time.Time) string {
 	if w.Over(now) {
-		return "over"
+		return wantedOver
 	}
 	rule := w.Rule()
 	digest := sha256.Sum256([]byte(strings.Join([]string{rule.Expression, strings.Join(rule.Products, ","), strings.Join(rule.Phases, ","), rule.Ruleset}, " ")))

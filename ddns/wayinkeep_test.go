@@ -285,7 +285,7 @@ func TestAWayInEndsAndLeavesNothing(t *testing.T) {
 	h.ahead = 31 * time.Minute
 	h.wantWayIn(h.round(), ddns.Changed, 0, "its time is over")
 	h.wantRules("mine")
-	if calls := h.calls(func() { h.wantWayIn(h.round(), ddns.Right, 0, "") }); calls["rules"] > 0 {
+	if calls := h.calls(func() { h.wantWayIn(h.round(), ddns.Right, 0, "its time is over, and no rule stands") }); calls["rules"] > 0 {
 		t.Errorf("calls %v", calls)
 	}
 }

@@ -72,9 +72,15 @@ func fitted(text string, columns int) string {
 }
 
 // commands are what a person copies out of a sentence: they stand alone in a
-// line, or after a colon.
-var commands = regexp.MustCompile("(?:^ *|: |`|then |; )((?:sudo |CLOUDFLARE_[A-Z_]+=\\S+ |CFDDNS_[A-Z_]+=\\S+ )*" +
-	`(?:cfddns|systemctl|systemd-creds|chmod|chown|kill|docker|podman|curl|rc-service)(?: (?:[^\s;,()']|'[^']*')+)+)`)
+// line, or after a colon; those of the system also after one another.
+var commands = regexp.MustCompile("(?:^ *|: |`|then )" +
+	"((?:sudo |CLOUDFLARE_[A-Z_]+=\\S+ |CFDDNS_[A-Z_]+=\\S+ )*(?:cfddns|" + otherPrograms + ")" + arguments + ")" +
+	"|; ((?:" + otherPrograms + ")" + arguments + ")")
+
+const (
+	otherPrograms = "systemctl|systemd-creds|chmod|chown|kill|docker|podman|curl|rc-service"
+	arguments     = "(?: (?:[^\\s;,()']|'[^']*')+)+"
+)
 
 // broken breaks a line at its spaces. What goes on in the next line stands
 // under the text after the first gap, as after "changed       ".
@@ -82,8 +88,8 @@ func broken(line string, columns int) string {
 	if wide(line) <= columns {
 		return line
 	}
-	for _, at := range commands.FindAllStringSubmatchIndex(line, -1) {
-		command := line[at[2]:at[3]]
+	for _, found := range commands.FindAllStringSubmatch(line, -1) {
+		command := found[1] + found[2] // one of the two
 		line = strings.Replace(line, command, strings.ReplaceAll(command, " ", unbroken), 1)
 	}
 	hang := hanging(line, columns)
@@ -108,6 +114,9 @@ func broken(line string, columns int) string {
 	return b.String()
 }
 
+// programName begins what the program says of itself.
+const programName = "cfddns: "
+
 // gaps are two spaces and more after a word: a column ends there.
 var gaps = regexp.MustCompile(`\S( {2,})\S`)
 
@@ -118,7 +127,9 @@ func hanging(line string, columns int) int {
 	if at := gaps.FindStringSubmatchIndex(line); at != nil {
 		indent = wide(line[:at[3]])
 	}
-	if indent == 0 {
+	if strings.HasPrefix(line, programName) {
+		indent = len(programName)
+	} else if indent == 0 {
 		indent = 2
 	}
 	if indent > least {

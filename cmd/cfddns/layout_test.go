@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +69,26 @@ func TestALineIsBrokenBetweenWordsAndNeverInACommand(t *testing.T) {
 		sayf(&output{to: &out, width: tt.width}, "%s\n", clean(tt.line))
 		if got := strings.TrimSuffix(out.String(), "\n"); got != tt.want {
 			t.Errorf("%s:\ngot\n%s\nwant\n%s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// All that is wrong with a configuration stands in lines of their own.
+func TestWhatIsWrongIsALineEach(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"one", errors.New("a\nb"), "cfddns: a\\nb\n"},
+		{"several", exit(2, errors.Join(errors.New("one"), errors.Join(errors.New("two"), errors.New("three\x1b")))), "cfddns: one\n        two\n        three\\x1b\n"},
+		{"several within one", fmt.Errorf("c.yaml was not changed: %w", errors.Join(errors.New("one"), errors.New("two"))), "cfddns: c.yaml was not changed: one; two\n"},
+		{"too wide", errors.New("one two three four five six seven eight nine"), "cfddns: one two three four five six seven\n        eight nine\n"},
+	} {
+		var out bytes.Buffer
+		(&app{stderr: &output{to: &out, width: 45}, output: "text"}).conclude(tt.err)
+		if out.String() != tt.want {
+			t.Errorf("%s:\ngot\n%s\nwant\n%s", tt.name, out.String(), tt.want)
 		}
 	}
 }

@@ -130,7 +130,11 @@ func (a *app) conclude(err error) int {
 		}
 	}
 	hint := ddns.HintOf(err)
-	sayf(a.stderr, "cfddns: %v\n", err)
+	before := clean(programName)
+	for _, each := range apart(err) { // all that is wrong with a configuration, a line each
+		sayf(a.stderr, "%s%s\n", before, each)
+		before = clean(strings.Repeat(" ", len(programName)))
+	}
 	if hint != "" {
 		sayf(a.stderr, "        %s\n", hint)
 	}

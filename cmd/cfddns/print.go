@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -114,6 +115,21 @@ type foreign struct{ arg any }
 // Format implements fmt.Formatter.
 func (f foreign) Format(s fmt.State, verb rune) {
 	_, _ = io.WriteString(s, visible(fmt.Sprintf(fmt.FormatString(s, verb), f.arg), "")) // into memory
+}
+
+// apart are the texts of errors that are joined and no more, else the one of the error.
+func apart(err error) (texts []string) {
+	if e, ok := errors.AsType[*exitError](err); ok && e.err != nil {
+		err = e.err
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if _, wraps := err.(interface{ Unwrap() error }); !ok || wraps {
+		return []string{oneLine(err)}
+	}
+	for _, each := range joined.Unwrap() {
+		texts = append(texts, apart(each)...)
+	}
+	return texts
 }
 
 // oneLine is the text of an error. Joined errors, which would be lines of their

@@ -67,7 +67,7 @@ not agreed on · 2 arguments or configuration`,
 func (a *app) wafAllow(ctx context.Context, name string, f allowFlags) error {
 	w, err := f.wayIn(name)
 	if err == nil && w.Over(a.clock()) {
-		err = fmt.Errorf("--until: %s is over already", w.Until.UTC().Format(time.RFC3339))
+		err = fmt.Errorf("--until %s ended at %s; write a later day or moment, or leave it out", f.until, w.Until.UTC().Format(time.RFC3339))
 	}
 	if err != nil {
 		return exit(ddns.ExitUsage, err)
@@ -158,7 +158,9 @@ func (a *app) allow(ctx context.Context, p *parts, w ddns.WayIn, f allowFlags) w
 		report.Notes = append(report.Notes, p.outside(ctx, zone, w.Hosts)...)
 	}
 	report.Notes = append(report.Notes, notes...)
-	if p.keeps(w.Name) {
+	if kept, listed := p.keeps(w.Name); listed && kept.Over(a.clock()) {
+		report.Notes = append(report.Notes, "the configuration lists it too, under waf.allow, where its time is over: the next round takes it away")
+	} else if listed {
 		report.Notes = append(report.Notes, "the configuration lists it too, under waf.allow: the next round makes it as it stands there")
 	}
 	if w.Header != "" {

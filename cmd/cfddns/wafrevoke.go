@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cfddns/cfddns/configs"
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/spf13/cobra"
 )
@@ -42,7 +41,9 @@ func (a *app) wafRevoke(ctx context.Context, name string, named []string, dry bo
 	stop := a.progress("looking for its rule")
 	report := p.revoke(ctx, name, named, dry)
 	stop()
-	if p.keeps(name) {
+	if kept, listed := p.keeps(name); listed && kept.Over(a.clock()) {
+		report.Notes = append(report.Notes, "the configuration still lists it under waf.allow; its time is over, so no round makes it again, and it may be taken out there")
+	} else if listed {
 		report.Notes = append(report.Notes, "the configuration still lists it under waf.allow, and the next round makes it again: take it out there")
 	}
 	return a.concludeWayIn(report)
@@ -111,6 +112,11 @@ func revoked(name string, outcomes []ddns.WayInOutcome, dry bool) wayInReport {
 }
 
 // keeps reports whether the configuration lists a way in.
-func (p *parts) keeps(name string) bool {
-	return slices.ContainsFunc(p.config.WAF.Allow, func(w configs.WayIn) bool { return w.Name == name })
+func (p *parts) keeps(name string) (kept ddns.KeptWayIn, listed bool) {
+	for _, w := range p.config.WaysIn() {
+		if w.Name == name {
+			return w, true
+		}
+	}
+	return kept, false
 }

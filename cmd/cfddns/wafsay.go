@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+
 	"github.com/cfddns/cfddns/ddns"
 )
 
@@ -90,7 +92,7 @@ func (a *app) sayWaysIn(r ddns.Round, quiet bool) (changed bool) {
 		}
 		report := reportOf(o, r.Dry)
 		if o.State == ddns.Right {
-			report.Why = joinNonEmpty(": ", "stands", o.Why)
+			report.Why = cmp.Or(o.Why, "stands")
 		}
 		a.sayWayIn(report)
 	}
