@@ -35,10 +35,7 @@ func (e Edit) besideDefaults(path string, old []byte, mode fs.FileMode, env []st
 	if usual {
 		return e
 	}
-	e.Add = slices.Clone(e.Add)
-	for i, r := range e.Add {
-		e.Add[i].Proxied, e.Add[i].TTL = new(r.proxied(Defaults{})), new(r.ttl(Defaults{}))
-	}
+	e.Add = saidBy(Defaults{}, e.Add)
 	return e
 }
 

@@ -206,3 +206,45 @@ func ttlWord(ttl TTL) string {
 	}
 	return strconv.Itoa(int(ttl))
 }
+
+// Entries spells records that are listed, and more of them, as entries of the
+// list, for a person to add by hand. Whatever the defaults are, they mean what
+// they mean here; more do not follow the defaults.
+func (c Config) Entries(listed, more []Record) string {
+	if !c.Defaults.usual() {
+		listed, more = saidBy(c.Defaults, listed), saidBy(Defaults{}, more)
+	}
+	return entryLines(slices.Concat(listed, more), "  ")
+}
+
+// saidBy are the records with all said that defaults would otherwise say.
+func saidBy(d Defaults, records []Record) []Record {
+	whole := slices.Clone(records)
+	for i, r := range records {
+		whole[i].Proxied, whole[i].TTL = new(r.proxied(d)), new(r.ttl(d))
+	}
+	return whole
+}
+
+// InVariable spells the variable that lists these names beside those that are
+// listed now; sayable is false if the variables in force say another thing of one.
+func (c Config) InVariable(more []Record) (line string, sayable bool) {
+	var names []string
+	listed := map[string]bool{}
+	if c.ByVariable {
+		for _, r := range c.Records {
+			names = append(names, r.Name)
+			listed[r.Name] = true
+		}
+	}
+	for _, r := range more {
+		types := func(list []string) []string { return slices.Sorted(slices.Values(list)) }
+		same := slices.Equal(types(r.completed(Default().Defaults).Types), types(c.Defaults.Types)) &&
+			r.proxied(Defaults{}) == c.Defaults.Proxied && r.ttl(Defaults{}) == c.Defaults.TTL
+		if !same || listed[r.Name] {
+			return "", false
+		}
+		names = append(names, r.Name)
+	}
+	return prefix + "RECORDS=" + strings.Join(names, ","), true
+}

@@ -117,17 +117,14 @@ func sameJSON(a, b json.RawMessage) bool {
 	return bytes.Equal(a, b) || json.Compact(&one, a) == nil && json.Compact(&other, b) == nil && bytes.Equal(one.Bytes(), other.Bytes())
 }
 
-// Repointing is the CNAMEs of hops pointed at another name of the account, by
-// a PATCH of their content: nothing is deleted, so there is no gap.
-func Repointing(aliases []Alias, via string) (changes []Change) {
-	for _, a := range aliases {
-		before, after := a.Record, a.Record
-		after.Content = via
-		t := Target{Name: before.Name, Shown: before.Name, Type: before.Type}
-		changes = append(changes, Change{Op: Update, Zone: a.Zone, Target: t, Before: &before, After: &after,
-			Patch: Patch{ID: before.ID, Content: &after.Content}, Why: fmt.Sprintf("follows %s instead of %s", via, a.Host)})
-	}
-	return changes
+// Repointing is the CNAME of a hop pointed at another name of the account, by
+// a PATCH of its content: nothing is deleted, so there is no gap.
+func Repointing(a Alias, via string) Change {
+	before, after := a.Record, a.Record
+	after.Content = via
+	t := Target{Name: before.Name, Shown: before.Name, Type: before.Type}
+	return Change{Op: Update, Zone: a.Zone, Target: t, Before: &before, After: &after,
+		Patch: Patch{ID: before.ID, Content: &after.Content}, Why: fmt.Sprintf("follows %s instead of %s", via, a.Host)}
 }
 
 // MayRepoint says why a hop must not be pointed at a name of the zone; nil if

@@ -60,20 +60,11 @@ func (a *app) sayDoctor(exams []doctorExam, left int) error {
 	return exit(worst.Exit, nil)
 }
 
-// pasteable makes the commands of a diagnosis work where they are read: with
-// the configuration that was named.
+// pasteable makes the commands of a diagnosis work where they are read.
 func (a *app) pasteable(d *doctor.Diagnosis) {
-	if a.configFile == "" {
-		return
-	}
-	var pairs []string
-	for _, command := range []string{"once", "check", "migrate", "waf allow", "under-attack off", "ip"} {
-		pairs = append(pairs, "cfddns "+command, "cfddns "+command+" "+ddns.CommandLine("--config", a.configFile))
-	}
-	named := strings.NewReplacer(pairs...)
-	d.Mend = named.Replace(d.Mend)
+	d.Mend = a.pasted(d.Mend)
 	for i := range d.Findings {
-		d.Findings[i].Mend, d.Findings[i].Decides = named.Replace(d.Findings[i].Mend), named.Replace(d.Findings[i].Decides)
+		d.Findings[i].Mend, d.Findings[i].Decides = a.pasted(d.Findings[i].Mend), a.pasted(d.Findings[i].Decides)
 	}
 	if d.Culprit != nil {
 		d.Culprit.Mend = d.Mend

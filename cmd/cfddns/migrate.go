@@ -19,6 +19,7 @@ import (
 type migrateFlags struct {
 	apply    bool
 	via      string
+	proxied  ddns.Keep // of via; KeepIt: it was not said
 	from     []string
 	rollback string
 	noConfig bool
@@ -27,6 +28,7 @@ type migrateFlags struct {
 
 func (a *app) migrateCommand() *cobra.Command {
 	var f migrateFlags
+	var proxied bool
 	cmd := &cobra.Command{
 		Use:   "migrate [NAME…]",
 		Short: "Turn CNAMEs to a DDNS host into addresses that cfddns keeps",
@@ -40,7 +42,9 @@ A CNAME is replaced only if its host is this home: it answers the home's
 address, or it is dark and was seen to be so, or --from says so.
 
 --via NAME points the other CNAMEs at NAME instead, which becomes the one
-address record that is kept: nothing is deleted, so there is no gap.
+address record that is kept: nothing is deleted, so there is no gap. Where the
+zone hides the home, --proxied says that NAME is to be hidden as well, and
+--proxied=false that the home's address becomes public there.
 
 --rollback FILE puts back what a migration replaced, at once. What somebody
 changed since stays, and is shown. It may be used again and again.
@@ -54,6 +58,12 @@ keeps them yet.`,
   cfddns migrate --rollback rollback-….json      the way back
   cfddns migrate --apply --from myhome.duckdns.org    while Duck DNS is dark`,
 		RunE: func(cmd *cobra.Command, names []string) error {
+			switch {
+			case cmd.Flags().Changed("proxied") && proxied:
+				f.proxied = ddns.SetTrue
+			case cmd.Flags().Changed("proxied"):
+				f.proxied = ddns.SetFalse
+			}
 			if err := f.check(names); err != nil {
 				return exit(ddns.ExitUsage, err)
 			}
@@ -66,6 +76,7 @@ keeps them yet.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&f.apply, "apply", false, "do it; without, the plan is shown and nothing is written")
 	flags.StringVar(&f.via, "via", "", "keep the address at `NAME` alone; the others point there")
+	flags.BoolVar(&proxied, "proxied", false, "hide the name of --via behind Cloudflare; with =false it\nshows the home's address")
 	flags.StringArrayVar(&f.from, "from", nil, "`HOST` is this home, on your word, though it is dark;\nmay be repeated")
 	flags.StringVar(&f.rollback, "rollback", "", "put back what the rollback `FILE` of a migration holds")
 	flags.BoolVar(&f.noConfig, "no-config", false, "leave the configuration alone: others keep the names")
@@ -76,7 +87,7 @@ keeps them yet.`,
 
 // check refuses flags that mean nothing together, and spells names as they are compared.
 func (f *migrateFlags) check(names []string) error {
-	if f.rollback != "" && (len(names) > 0 || f.via != "" || len(f.from) > 0) {
+	if f.rollback != "" && (len(names) > 0 || f.via != "" || f.proxied != ddns.KeepIt || len(f.from) > 0) {
 		return errors.New("--rollback takes the file alone: it holds the names")
 	}
 	for i, host := range f.from {
@@ -89,15 +100,7 @@ func (f *migrateFlags) check(names []string) error {
 		}
 		f.from[i] = name
 	}
-	if f.via == "" {
-		return nil
-	}
-	via, err := configs.Name(f.via)
-	if err != nil {
-		return fmt.Errorf("--via: %w", err)
-	}
-	f.via = via
-	return nil
+	return f.checkVia()
 }
 
 // migration is one run of `cfddns migrate`.
@@ -189,6 +192,9 @@ func (a *app) newMigration(f migrateFlags, names []string) (*migration, error) {
 	m.named = slices.Compact(m.named)
 	for _, t := range cfg.Targets() {
 		m.kept[t.Name] = true
+	}
+	if err := m.contradictsConfig(); err != nil {
+		return nil, exit(ddns.ExitUsage, err)
 	}
 	m.past = ddns.Past{Memory: p.memory}
 	if err := m.equip(ddns.IPv4); err != nil {

@@ -70,6 +70,10 @@ func TestFlagsOfAMigration(t *testing.T) {
 		{"a host of another kind", migrateFlags{from: []string{"shops.myshopify.com"}}, nil, "no dynamic DNS host"},
 		{"no host", migrateFlags{from: []string{"1.2.3.4"}}, nil, "--from"},
 		{"no name to point at", migrateFlags{via: "home"}, nil, "--via"},
+		{"many names to point at", migrateFlags{via: "*.example.com"}, nil, "write one, such as home.example.com"},
+		{"how one is served", migrateFlags{via: "home.example.com", proxied: ddns.SetFalse}, nil, ""},
+		{"how nothing is served", migrateFlags{proxied: ddns.SetTrue}, nil, "without --via"},
+		{"the way back, served otherwise", migrateFlags{rollback: "f", proxied: ddns.SetTrue}, nil, "--rollback takes the file alone"},
 		{"the way back of some names", migrateFlags{rollback: "f"}, []string{"a.example.com"}, "--rollback takes the file alone"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -30,8 +30,7 @@ func (m *migration) apply(ctx context.Context) error {
 			names++
 		}
 	}
-	if names > 0 || m.flags.via != "" {
-		m.checkQuota(ctx)
+	if names > 0 {
 		m.warnOfConfiguration()
 		if err := m.keepOld(); err != nil {
 			return err
@@ -62,7 +61,7 @@ func (m *migration) checkQuota(ctx context.Context) {
 	more := map[string]int{}
 	for _, row := range m.rows {
 		if row.movable() && !row.repoint {
-			more[row.alias.Zone.ID] += len(row.after) - 1
+			more[row.alias.Zone.ID] += row.more()
 		}
 	}
 	for _, zone := range m.zones {
@@ -74,20 +73,40 @@ func (m *migration) checkQuota(ctx context.Context) {
 			continue
 		}
 		for _, row := range m.rows {
-			if row.movable() && row.alias.Zone.ID == zone.ID && len(row.after) > 1 {
-				row.outcome.State = ddns.Refused
-				row.outcome.Why = fmt.Sprintf("%s holds %d of %d records, and A and AAAA need one more than the CNAME did; nothing was changed", zone.Name, quota.Used, quota.Limit)
-				row.outcome.Hint = "delete records that nobody needs"
+			if row.movable() && !row.repoint && row.alias.Zone.ID == zone.ID && row.more() > 0 {
+				o := &row.outcome
+				o.State, o.Code, o.Hint = ddns.Refused, ddns.CodeRefused, "delete records that nobody needs"
+				o.Why = fmt.Sprintf("%s holds %d of %d records, and this needs one more; nothing was changed", zone.Name, quota.Used, quota.Limit)
 			}
 		}
 	}
+	for _, via := range m.viaRows() {
+		m.pointAtVia(via)
+	}
+}
+
+// more is how many records a row needs beyond those that it deletes.
+func (r *migrateRow) more() int {
+	if r.created {
+		return len(r.after)
+	}
+	return len(r.after) - 1
+}
+
+// viaRows is the row of --via, if it has one.
+func (m *migration) viaRows() []*migrateRow {
+	i := slices.IndexFunc(m.rows, func(r *migrateRow) bool { return m.flags.via != "" && r.alias.Record.Name == m.flags.via })
+	if i < 0 {
+		return nil
+	}
+	return m.rows[i : i+1]
 }
 
 // keepOld writes the rollback file of everything that will be written.
 func (m *migration) keepOld() error {
 	file := journal.Rollback{Addresses: m.home()}
 	for _, row := range m.rows {
-		if row.movable() {
+		if row.movable() && !row.created {
 			file.Records = append(file.Records, row.alias.Record)
 		}
 		if row.movable() && row.repoint {
@@ -152,8 +171,8 @@ func (m *migration) write(ctx context.Context, count func(int)) {
 		}
 		count(m.tried)
 	}
-	if m.flags.via != "" {
-		m.writeVia(ctx, count)
+	for _, via := range m.viaRows() {
+		m.writeVia(ctx, via, count)
 	}
 }
 
@@ -166,9 +185,6 @@ func (m *migration) chunks() [][]ddns.Target {
 			targets = append(targets, row.targets...)
 			zones[row.alias.Record.Name] = row.alias.Zone
 		}
-	}
-	if m.flags.via != "" && len(targets) == 0 {
-		targets = []ddns.Target{{Name: m.flags.via, Shown: m.shownName(m.flags.via), Type: "A"}}
 	}
 	return ddns.Chunks(targets, func(name string) ddns.Zone { return zones[name] }, chunkMost)
 }
@@ -228,25 +244,28 @@ func written(o ddns.Outcome) bool {
 }
 
 // writeVia points the CNAMEs at --via, which must hold an address by now.
-func (m *migration) writeVia(ctx context.Context, count func(int)) {
-	o, done := m.results[m.flags.via+" A"]
-	if !done || !written(o) {
+func (m *migration) writeVia(ctx context.Context, via *migrateRow, count func(int)) {
+	o := m.resultOf(via)
+	if !m.pointed(via) {
+		return
+	}
+	if !written(o) {
 		m.ended = fmt.Errorf("%s did not become an address, so nothing was pointed at it: %s", m.flags.via, o.Why)
 		return
 	}
-	var aliases []ddns.Alias
+	var changes []ddns.Change
 	for _, row := range m.rows {
 		if row.movable() && row.repoint {
-			aliases = append(aliases, row.alias)
+			changes = append(changes, m.repointing(row))
 		}
 	}
-	for len(aliases) > 0 {
+	for len(changes) > 0 {
 		if m.ended = ctx.Err(); m.ended != nil {
 			return
 		}
-		n := min(len(aliases), aliases[0].Zone.BatchLimit(), chunkMost)
+		n := min(len(changes), changes[0].Zone.BatchLimit(), chunkMost)
 		var made []ddns.Receipt
-		made, m.past.Facts = m.parts.runner.Write(context.WithoutCancel(ctx), ddns.Repointing(aliases[:n], m.flags.via), m.past.Facts)
+		made, m.past.Facts = m.parts.runner.Write(context.WithoutCancel(ctx), changes[:n], m.past.Facts)
 		for _, rc := range made {
 			m.results[rc.Change.Target.Name+" CNAME"] = outcomeOf(rc)
 			m.round.Receipts = append(m.round.Receipts, rc)
@@ -254,7 +273,7 @@ func (m *migration) writeVia(ctx context.Context, count func(int)) {
 		if address, err := netip.ParseAddr(o.Address); err == nil {
 			m.round.Proofs = append(m.round.Proofs, m.parts.runner.ProvePointed(ctx, made, address)...)
 		}
-		aliases, m.tried = aliases[n:], m.tried+n
+		changes, m.tried = changes[n:], m.tried+n
 		count(m.tried)
 	}
 }
@@ -277,6 +296,12 @@ func outcomeOf(rc ddns.Receipt) ddns.Outcome {
 
 // resultOf is what became of a row, once something was tried.
 func (m *migration) resultOf(row *migrateRow) ddns.Outcome {
+	o := m.becameOf(row)
+	o.Hint = m.app.pasted(o.Hint)
+	return o
+}
+
+func (m *migration) becameOf(row *migrateRow) ddns.Outcome {
 	if !row.movable() || !m.flags.apply {
 		return row.outcome
 	}
@@ -306,9 +331,6 @@ func (m *migration) exit() int {
 	}
 	for _, err := range m.failed {
 		round.Outcomes = append(round.Outcomes, ddns.Outcome{State: ddns.StateAfter(err)})
-	}
-	if o, ok := m.results[m.flags.via+" A"]; ok {
-		round.Outcomes = append(round.Outcomes, o)
 	}
 	code := round.Exit()
 	if m.flags.apply && code == ddns.ExitRight && m.keep.missing() {

@@ -32,6 +32,8 @@ func (m *migration) look(ctx context.Context) error {
 	m.plan(ctx)
 	m.findLeft(ctx)
 	m.makeRows()
+	m.checkQuota(ctx)
+	m.round.Receipts = m.planned()
 	return nil
 }
 
@@ -164,6 +166,26 @@ func (m *migration) plan(ctx context.Context) {
 	runner.Asked = m.round.Verdicts
 }
 
+// planned are the changes that the rows stand for: the dry round knows nothing
+// of what is pointed at --via, or is refused for another reason than its own.
+func (m *migration) planned() (receipts []ddns.Receipt) {
+	for _, row := range m.rows {
+		if !row.movable() {
+			continue
+		}
+		if row.repoint {
+			receipts = append(receipts, ddns.Receipt{Change: m.repointing(row), State: ddns.Planned})
+			continue
+		}
+		for _, rc := range m.round.Receipts {
+			if rc.Change.Target.Name == row.alias.Record.Name {
+				receipts = append(receipts, rc)
+			}
+		}
+	}
+	return receipts
+}
+
 // home is the addresses that may be published.
 func (m *migration) home() (home []netip.Addr) {
 	for _, h := range m.round.Holdings {
@@ -177,12 +199,11 @@ func (m *migration) home() (home []netip.Addr) {
 // targets are those that the hops become, and --via.
 func (m *migration) targets(home []netip.Addr) (targets []ddns.Target) {
 	for _, a := range m.selected() {
-		targets = append(targets, ddns.HopTargets(a, m.hops[a.Host], home, m.shownName(a.Record.Name))...)
+		for _, t := range ddns.HopTargets(a, m.hops[a.Host], home, m.shownName(a.Record.Name)) {
+			targets = append(targets, m.asKept(t))
+		}
 	}
-	if via := m.flags.via; via != "" {
-		targets = append(targets, ddns.Target{Name: via, Shown: m.shownName(via), Type: "A"})
-	}
-	return ddns.SortTargets(targets)
+	return ddns.SortTargets(m.viaTargets(targets))
 }
 
 // findLeft finds names that an earlier run migrated and that nobody keeps: it

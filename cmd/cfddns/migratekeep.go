@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cfddns/cfddns/configs"
@@ -34,11 +33,9 @@ const keepPatience = 90 * time.Second
 // is says so, and for the names that were left without a keeper.
 func (m *migration) toKeep(is func(*migrateRow) bool) (records []configs.Record) {
 	targets := slices.Clone(m.left)
-	if via := m.flags.via; via != "" {
-		targets = append(targets, ddns.Target{Name: via, Shown: m.shownName(via), Type: "A"})
-	}
 	for _, row := range m.rows {
-		if row.movable() && !row.repoint && is(row) {
+		keeps := row.movable() && !row.repoint || row.created && written(row.outcome)
+		if keeps && is(row) {
 			targets = append(targets, row.targets...)
 		}
 	}
@@ -52,9 +49,13 @@ func (m *migration) toKeep(is func(*migrateRow) bool) (records []configs.Record)
 		}
 		if n := len(records); n > 0 && records[n-1].Name == t.Shown {
 			records[n-1].Types = append(records[n-1].Types, t.Type)
-		} else {
-			records = append(records, configs.Record{Name: t.Shown, Types: []string{t.Type}})
+			continue
 		}
+		r := configs.Record{Name: t.Shown, Types: []string{t.Type}}
+		if t.Name == m.flags.via && m.flags.proxied != ddns.KeepIt {
+			r.Proxied = &m.flags.proxied // what was said once need not be asked again
+		}
+		records = append(records, r)
 	}
 	return records
 }
@@ -63,15 +64,13 @@ func (m *migration) toKeep(is func(*migrateRow) bool) (records []configs.Record)
 // somebody must keep.
 func (m *migration) writtenNames() (names []string) {
 	for _, row := range m.rows {
-		if row.movable() && !row.repoint && written(m.resultOf(row)) {
+		keeps := row.movable() && !row.repoint || row.created
+		if keeps && written(m.resultOf(row)) {
 			names = append(names, row.alias.Record.Name)
 		}
 	}
 	for _, t := range m.left {
 		names = append(names, t.Name)
-	}
-	if o, ok := m.results[m.flags.via+" A"]; ok && written(o) {
-		names = append(names, m.flags.via)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -86,9 +85,6 @@ func (m *migration) keepNames(ctx context.Context) {
 		return
 	}
 	m.keep.names = m.toKeep(func(row *migrateRow) bool { return written(m.resultOf(row)) })
-	if m.flags.via != "" && !slices.Contains(names, m.flags.via) {
-		m.keep.names = slices.DeleteFunc(m.keep.names, func(r configs.Record) bool { return r.Name == m.shownName(m.flags.via) })
-	}
 	if len(m.keep.names) > 0 {
 		m.keep.backup, m.keep.file = configs.EditFile(m.path, m.app.env, configs.Edit{Add: m.keep.names}, m.app.clock())
 		if m.keep.file != nil {
@@ -165,13 +161,4 @@ func listed(r ddns.Report, names []string) error {
 // runCommand is the command that starts the keeper.
 func (m *migration) runCommand() string {
 	return m.app.command("run")
-}
-
-// entriesText are the lines to add by hand.
-func entriesText(records []configs.Record) string {
-	var b strings.Builder
-	for _, r := range records {
-		fmt.Fprintf(&b, "  - {name: %q, types: [%s]}\n", r.Name, strings.Join(r.Types, ", "))
-	}
-	return b.String()
 }

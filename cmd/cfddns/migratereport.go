@@ -11,7 +11,8 @@ type migrateReport struct {
 	Applied  bool                `json:"applied"`
 	Names    []migrateName       `json:"names"`
 	Stays    []migrateStays      `json:"stays"`
-	Left     []string            `json:"left"` // migrated before, and kept by nobody
+	Left     []string            `json:"left"`  // migrated before, and kept by nobody
+	Notes    []string            `json:"notes"` // of the run as a whole
 	First    string              `json:"first"`
 	Rollback string              `json:"rollback"`
 	Keeping  migrateKeeping      `json:"keeping"`
@@ -54,11 +55,12 @@ type migrateKeeping struct {
 	Backup string   `json:"backup"`
 	Kept   bool     `json:"kept"` // the running daemon shows the names as right
 	Error  string   `json:"error"`
+	Set    string   `json:"set"` // the variable to set instead, where one lists the names
 }
 
 func (m *migration) report() migrateReport {
 	round := m.round.Report()
-	r := migrateReport{Applied: m.flags.apply, Names: []migrateName{}, Stays: []migrateStays{}, Left: []string{}, Rollback: m.file,
+	r := migrateReport{Applied: m.flags.apply, Names: []migrateName{}, Stays: []migrateStays{}, Left: []string{}, Notes: []string{}, Rollback: m.file,
 		Changes: round.Changes, Proofs: round.Proofs, Exit: m.exit()}
 	for _, row := range m.rows {
 		o := m.resultOf(row)
@@ -81,6 +83,10 @@ func (m *migration) report() migrateReport {
 	r.Left = slices.Compact(r.Left)
 	r.First, _ = ddns.FirstToTry(m.aliases, m.mayBeFirst)
 	r.Keeping = m.keep.report(m.path)
+	if line, sayable := m.parts.config.InVariable(m.keep.names); sayable && m.keep.file != nil && (m.parts.config.ByVariable || m.path == "") {
+		r.Keeping.Set = line
+	}
+	r.Notes = append(r.Notes, m.strangers()...)
 	return r
 }
 

@@ -20,6 +20,9 @@ type migrateRow struct {
 	follow   []string      // names that follow it by themselves
 	notes    []string      // what a person should know of it
 	repoint  bool          // it is pointed at --via
+	created  bool          // no CNAME stands there: it is --via itself
+	waits    bool          // for --via, whose line says why and what to do
+	reveals  bool          // an address of the home becomes visible that was not
 }
 
 // movable reports whether the row is to be written.
@@ -27,10 +30,11 @@ func (r *migrateRow) movable() bool { return r.outcome.State == ddns.Changed }
 
 // makeRows turns the plan into rows, one for each hop and each name given.
 func (m *migration) makeRows() {
-	planned, outcomes := map[string][]ddns.Record{}, map[string][]ddns.Outcome{}
+	planned, outcomes, reveals := map[string][]ddns.Record{}, map[string][]ddns.Outcome{}, map[string]bool{}
 	for _, rc := range m.round.Receipts {
 		if c := rc.Change; c.After != nil {
 			planned[c.Target.Name] = append(planned[c.Target.Name], *c.After)
+			reveals[c.Target.Name] = reveals[c.Target.Name] || c.Reveals
 		}
 	}
 	for _, o := range m.round.Outcomes {
@@ -46,12 +50,11 @@ func (m *migration) makeRows() {
 	for _, a := range m.selected() {
 		row := m.row(a, outcomes[a.Record.Name])
 		m.wayOn(row)
-		row.after, row.follow = planned[a.Record.Name], followers[a.Record.Name]
-		if m.flags.via != "" && a.Record.Name != m.flags.via {
-			m.viaRow(row)
-		}
+		row.after, row.follow, row.reveals = planned[a.Record.Name], followers[a.Record.Name], reveals[a.Record.Name]
 		m.rows, seen[a.Record.Name] = append(m.rows, row), true
 	}
+	m.makeVia(outcomes, planned, reveals)
+	seen[m.flags.via] = seen[m.flags.via] || m.flags.via != ""
 	left := map[string]bool{}
 	for _, t := range m.left {
 		left[t.Name] = true
@@ -62,6 +65,27 @@ func (m *migration) makeRows() {
 		}
 	}
 	slices.SortFunc(m.rows, func(a, b *migrateRow) int { return strings.Compare(a.alias.Record.Name, b.alias.Record.Name) })
+}
+
+// makeVia points the rows at --via, and adds a row for it where no hop stands
+// there; not so where nothing would be pointed at what is made for that alone.
+func (m *migration) makeVia(outcomes map[string][]ddns.Outcome, planned map[string][]ddns.Record, reveals map[string]bool) {
+	name := m.flags.via
+	if name == "" {
+		return
+	}
+	i := slices.IndexFunc(m.rows, func(r *migrateRow) bool { return r.alias.Record.Name == name })
+	var via *migrateRow
+	if i >= 0 {
+		via = m.rows[i]
+	} else {
+		via = m.viaRow(outcomes[name], planned[name])
+		via.reveals = reveals[name]
+	}
+	m.pointAtVia(via)
+	if i < 0 && (m.pointed(via) || !written(via.outcome)) {
+		m.rows = append(m.rows, via)
+	}
 }
 
 // row is what becomes of a hop.
@@ -90,7 +114,7 @@ func (m *migration) wayOn(row *migrateRow) {
 	if row.outcome.State != ddns.Refused || row.outcome.Code != ddns.CodeCNAME || row.outcome.Hint == "" {
 		return
 	}
-	words := []string{"--apply"}
+	words := append([]string{"--apply"}, m.said()...)
 	if row.state == ddns.HopDark {
 		words = append(words, "--from", row.alias.Host)
 	}
@@ -116,23 +140,6 @@ func because(err error) string {
 		return ""
 	}
 	return fmt.Sprintf(" (%v)", err)
-}
-
-// viaRow makes the row one that is pointed at --via.
-func (m *migration) viaRow(row *migrateRow) {
-	row.repoint = true
-	if !row.movable() {
-		return
-	}
-	zone, ok := ownerOf(m.zones, m.flags.via)
-	if err := ddns.MayRepoint(row.alias, zone, m.parts.config.Owner); err != nil && ok {
-		row.outcome.State, row.outcome.Why = ddns.Refused, err.Error()+"; nothing was changed"
-		return
-	}
-	after := row.alias.Record
-	after.Content = m.flags.via
-	row.after = []ddns.Record{after}
-	row.outcome.Why = fmt.Sprintf("follows %s instead of %s (%s)", m.flags.via, row.alias.Host, row.evidence)
 }
 
 // rowOfName says why a name that was given is no hop.

@@ -12,9 +12,10 @@ import (
 
 // say prints the migration for a person: the plan, or what came of it.
 func (m *migration) say() {
-	if len(m.rows) == 0 && len(m.left) == 0 && len(m.failed) == 0 && m.flags.via == "" {
+	if len(m.rows) == 0 && len(m.left) == 0 && len(m.failed) == 0 {
 		sayf(m.app.stdout, "no name hops: none of the %s in %s leads to a dynamic DNS host\n", counted(len(m.aliases), "CNAME"), counted(len(m.zones), "zone"))
 		m.saySkipped()
+		m.sayStrangers()
 		return
 	}
 	m.sayTable()
@@ -33,7 +34,11 @@ func (m *migration) say() {
 func (m *migration) sayNotes() {
 	var wrong []ddns.Outcome
 	for _, row := range m.rows {
-		if o := m.resultOf(row); o.State != ddns.Right && o.State != ddns.Changed {
+		o := m.resultOf(row)
+		if row.waits {
+			o.Hint = ""
+		}
+		if o.State != ddns.Right && o.State != ddns.Changed {
 			wrong = append(wrong, o)
 		}
 	}
@@ -41,9 +46,12 @@ func (m *migration) sayNotes() {
 	evidence := map[string]bool{}
 	var notes []clean
 	for _, row := range m.rows {
-		if row.movable() && !evidence[row.evidence] {
+		if row.movable() && !row.created && !evidence[row.evidence] {
 			evidence[row.evidence] = true
 			sayf(m.app.stdout, "%s  %s: %s\n", m.app.paint(string(row.state), 12), row.alias.Service, row.evidence)
+		}
+		if row.reveals && written(m.resultOf(row)) {
+			notes = append(notes, cleanf("%s: DNS only, and the home's address becomes public", row.shown))
 		}
 		for _, note := range row.notes {
 			notes = append(notes, cleanf("%s: %s", row.shown, note))
@@ -53,12 +61,20 @@ func (m *migration) sayNotes() {
 		}
 	}
 	m.app.sayList(m.app.paint("note", 12)+"  ", notes, m.flags.all)
+	m.sayStrangers()
 	if len(m.left) > 0 {
 		names := make([]string, len(m.left))
 		for i, t := range m.left {
 			names[i] = t.Shown
 		}
 		sayf(m.app.stdout, "%s  migrated before, and kept by nobody: %s\n", m.app.paint("note", 12), someNames(slices.Compact(names)))
+	}
+}
+
+// sayStrangers prints which words of --from were for nothing.
+func (m *migration) sayStrangers() {
+	for _, note := range m.strangers() {
+		sayf(m.app.stdout, "%s  %s\n", m.app.paint("note", 12), note)
 	}
 }
 
@@ -118,10 +134,10 @@ func (m *migration) sayPrice() {
 			sayf(out, "  --via NAME: the others are pointed at NAME. Nothing is deleted, so no gap; one hop stays, inside the account\n")
 		}
 	} else {
-		sayf(out, "  %s becomes the address, and %s pointed at it: no gap, one hop inside the account\n", m.shownName(m.flags.via), counted(len(movable), "name"))
+		sayf(out, "  %s becomes the address, and %s pointed at it: no gap, one hop inside the account\n", m.shownName(m.flags.via), counted(len(slices.DeleteFunc(movable, func(r *migrateRow) bool { return !r.repoint })), "name"))
 	}
 	if name, why := ddns.FirstToTry(m.aliases, m.mayBeFirst); name != "" && m.flags.via == "" {
-		sayf(out, "begin with one (%s):\n  %s\n", why, verbatim(m.command("--apply", m.shownName(name))))
+		sayf(out, "begin with one (%s):\n  %s\n", why, verbatim(m.command(append(append([]string{"--apply"}, m.said()...), m.shownName(name))...)))
 	}
 	sayf(out, "all of them:\n  %s\n", verbatim(m.applyCommand()))
 	sayf(out, "the way back, at any time (the file is written before anything else):\n  %s\n", verbatim(m.command("--rollback", filepath.Join(m.rollbackDirs()[0], "rollback-TIME.json"))))
@@ -143,16 +159,7 @@ func (m *migration) command(words ...string) string {
 
 // applyCommand is this run with --apply.
 func (m *migration) applyCommand() string {
-	words := []string{"--apply"}
-	if m.flags.via != "" {
-		words = append(words, "--via", m.shownName(m.flags.via))
-	}
-	for _, host := range m.flags.from {
-		words = append(words, "--from", host)
-	}
-	if m.flags.noConfig {
-		words = append(words, "--no-config")
-	}
+	words := append([]string{"--apply"}, m.said()...)
 	for _, name := range m.named {
 		words = append(words, m.shownName(name))
 	}
@@ -184,8 +191,22 @@ func (m *migration) sayDone() {
 	}
 	m.sayKeeping()
 	if m.ended != nil {
-		sayf(m.app.stderr, "%s  not everything was tried: %v\n              go on with: %s\n", m.app.paint("unreachable", 12), m.ended, verbatim(m.applyCommand()))
+		sayf(m.app.stderr, "%s  not everything was tried: %v\n", m.app.paint("unreachable", 12), m.ended)
+		if m.goesOn() {
+			sayf(m.app.stderr, "              go on with: %s\n", verbatim(m.applyCommand()))
+		}
 	}
+}
+
+// goesOn reports whether the same command goes on where this run ended: not so
+// where what ended it was refused, and a line says what to do about it.
+func (m *migration) goesOn() bool {
+	for _, o := range m.results {
+		if o.State == ddns.Refused && o.Hint != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // done counts the names that stand otherwise than before, and as planned.
@@ -233,12 +254,30 @@ func (m *migration) proved() (seen, asked int) {
 // oldHosts are the DDNS hosts that names hopped over until now.
 func (m *migration) oldHosts() (hosts []string) {
 	for _, row := range m.rows {
-		if row.movable() && written(m.resultOf(row)) {
+		if row.movable() && !row.created && written(m.resultOf(row)) {
 			hosts = append(hosts, row.alias.Host)
 		}
 	}
 	slices.Sort(hosts)
 	return slices.Compact(hosts)
+}
+
+// sayByHand prints what a person has to write where the configuration could not
+// be edited: where a variable lists the names, it wins over any file.
+func (m *migration) sayByHand() {
+	k, c, out := m.keep, m.parts.config, m.app.stderr
+	sayf(out, "%s  nobody keeps the names yet: %v\n", m.app.paint("note", 12), k.file)
+	switch line, sayable := c.InVariable(k.names); {
+	case !c.ByVariable && m.path != "":
+		sayf(out, "              add to records:\n")
+		sayLines(out, c.Entries(nil, k.names))
+	case sayable:
+		sayf(out, "              set, wherever it is set now:\n")
+		sayLines(out, "  "+line+"\n")
+	default:
+		sayf(out, "              a variable cannot say that of them: unset CFDDNS_RECORDS, and list all names in a file, below records:\n")
+		sayLines(out, c.Entries(c.Records, k.names))
+	}
 }
 
 // sayKeeping prints who keeps the names from now on.
@@ -253,8 +292,7 @@ func (m *migration) sayKeeping() {
 	case k.added:
 		sayf(out, "added to %s: %s (what it was: %s)\n", m.path, counted(len(k.names), "name"), k.backup)
 	case k.file != nil:
-		sayf(m.app.stderr, "%s  nobody keeps the names yet: %v\n              add to records:\n", m.app.paint("note", 12), k.file)
-		sayLines(m.app.stderr, entriesText(k.names))
+		m.sayByHand()
 		return
 	}
 	switch {

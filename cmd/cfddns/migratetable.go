@@ -89,6 +89,9 @@ func dash(text string) string {
 
 // toText is what takes the place of a CNAME.
 func (m *migration) toText(row *migrateRow) string {
+	if row.created && !row.movable() {
+		return "–"
+	}
 	if len(row.after) == 0 || !row.movable() {
 		return "stays"
 	}
@@ -103,6 +106,9 @@ func (m *migration) toText(row *migrateRow) string {
 func keptText(row *migrateRow) string {
 	if !row.movable() {
 		return "–"
+	}
+	if row.created {
+		return settings(row.after[0])
 	}
 	text := settings(row.alias.Record)
 	if row.alias.Record.Comment != "" {

@@ -92,6 +92,7 @@ func (a *app) onceOnly(ctx context.Context, flags onceFlags) (done doneOnce, err
 		p.keeper.save(round, past.Memory)
 		done.unkept = a.sayUnkept(round, p.keeper.why())
 	}
+	round = a.withPasted(round)
 	if a.json() {
 		if err := a.printJSON(round.Report()); err != nil {
 			return done, exit(ddns.ExitUnexpected, err)

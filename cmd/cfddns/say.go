@@ -57,6 +57,31 @@ func (a *app) printJSON(doc any) error {
 	return e.Encode(doc)
 }
 
+// pasted makes the commands of a hint work where they are read: with the
+// configuration that was named. Who decides what to do knows no command line.
+func (a *app) pasted(hint string) string {
+	if hint == "" || a.configFile == "" || strings.Contains(hint, " --config ") {
+		return hint
+	}
+	var pairs []string
+	for _, command := range []string{"once", "check", "migrate", "waf allow", "under-attack off", "ip", "status", "run"} {
+		pairs = append(pairs, "cfddns "+command, "cfddns "+command+" "+ddns.CommandLine("--config", a.configFile))
+	}
+	return strings.NewReplacer(pairs...).Replace(hint)
+}
+
+// withPasted is a round whose hints work where they are read.
+func (a *app) withPasted(r ddns.Round) ddns.Round {
+	r.Outcomes, r.Conditions = slices.Clone(r.Outcomes), slices.Clone(r.Conditions)
+	for i, o := range r.Outcomes {
+		r.Outcomes[i].Hint = a.pasted(o.Hint)
+	}
+	for i, c := range r.Conditions {
+		r.Conditions[i].Hint = a.pasted(c.Hint)
+	}
+	return r
+}
+
 // sayRound prints a round for a person. A round in which everything was right
 // already says nothing, unless somebody looks: cron would mail it.
 func (a *app) sayRound(r ddns.Round, all bool) {
