@@ -164,7 +164,7 @@ func (a *app) meet(ctx context.Context, want question) (*met, error) {
 			add(who, who.Error())
 			continue
 		case errors.Is(err, fs.ErrPermission):
-			add(err, fmt.Sprintf("the control socket %s is another user's; ask it with sudo", place))
+			add(fs.ErrPermission, "the control socket of the cfddns here is another user's; ask it with sudo")
 			continue
 		case errors.As(err, &answered):
 			add(errMute, fmt.Sprintf("at %s: %v", place, err))
@@ -194,7 +194,7 @@ func (u unanswered) of(want question, places []string) error {
 			fmt.Sprintf("no running cfddns answers on %s; start it with: %s, or as a service: systemctl start cfddns",
 				strings.Join(places, " or "), start)}
 	}
-	if want.broken == nil && !slices.Contains(u.why, errMute) {
+	if want.broken == nil && !slices.Contains(u.why, errMute) && !slices.Contains(u.why, fs.ErrPermission) {
 		u.words += "; none is known to run for " + describe(want.read) + ", start it with: " + start
 	}
 	return u
