@@ -120,3 +120,25 @@ func TestASocketThatCannotBeOpenedIsNotBlamedOnAnotherDaemon(t *testing.T) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
+
+// Where there are no abstract names the socket is in a directory in /tmp.
+func TestADirectoryInTmpIsUsedOnlyIfItIsThisUsersAlone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		plant func(path string) error
+		good  bool
+	}{
+		"none yet":       {func(string) error { return nil }, true},
+		"from before":    {func(p string) error { return os.Mkdir(p, 0o700) }, true},
+		"open to others": {func(p string) error { return os.Mkdir(p, 0o755) }, false},
+		"a file":         {func(p string) error { return os.WriteFile(p, nil, 0o600) }, false},
+		"a link":         {func(p string) error { return os.Symlink(t.TempDir(), p) }, false},
+	} {
+		path := filepath.Join(t.TempDir(), "cfddns-0")
+		if err := tt.plant(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := ownDirectory(path); (err == nil) != tt.good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -187,9 +188,29 @@ func TestNobodyBelievesAStranger(t *testing.T) {
 		s.start(s.as(0, "cfddns", "run"), "has another name than usual")
 		s.eventually("it is found by it", func() bool { return s.answers(0) })
 	})
-	for name, dir := range map[string]string{"a directory where everybody may write": open(t, "/run"), "another's directory": owned(t, another)} {
+	inOpen, link := filepath.Join(open(t, "/run"), "his"), filepath.Join(open(t, "/run"), "link")
+	if err := errors.Join(os.Mkdir(inOpen, 0o755), os.Chown(inOpen, another, another),
+		os.Symlink(owned(t, another), link), os.Lchown(link, another, another)); err != nil {
+		t.Fatal(err)
+	}
+	for name, dir := range map[string]string{
+		"a directory where everybody may write":         open(t, "/run"),
+		"another's directory":                           owned(t, another),
+		"another's directory where everybody may write": inOpen,
+		"another's link from where everybody may write": link,
+	} {
 		t.Run(name, func(t *testing.T) { s.inDirectory(t, dir, name == "another's directory") })
 	}
+	t.Run("a file that somebody takes away is made again", func(t *testing.T) {
+		s := s
+		path := filepath.Join(t.TempDir(), "c.sock")
+		s.T, s.env = t, append(s.env[:len(s.env):len(s.env)], "CFDDNS_CONTROL="+path)
+		s.start(s.as(0, "cfddns", "run"), "level=INFO")
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		s.eventually("the socket is there again", func() bool { _, err := os.Lstat(path); return err == nil })
+	})
 	t.Run("whatever stands at the path stops no daemon", func(t *testing.T) { s.planted(t, open(t, "/run")) })
 }
 
