@@ -73,7 +73,7 @@ func fitted(text string, columns int) string {
 
 // commands are what a person copies out of a sentence: they stand alone in a
 // line, or after a colon; those of the system also after one another.
-var commands = regexp.MustCompile("(?:^ *|: |`|then )" +
+var commands = regexp.MustCompile("(?:^ {2,}|: |`|then )" +
 	"((?:sudo |CLOUDFLARE_[A-Z_]+=\\S+ |CFDDNS_[A-Z_]+=\\S+ )*(?:cfddns|" + otherPrograms + ")" + arguments + ")" +
 	"|; ((?:" + otherPrograms + ")" + arguments + ")")
 
@@ -92,7 +92,11 @@ func broken(line string, columns int) string {
 		command := found[1] + found[2] // one of the two
 		line = strings.Replace(line, command, strings.ReplaceAll(command, " ", unbroken), 1)
 	}
-	hang := hanging(line, columns)
+	if at := gaps.FindStringSubmatchIndex(line); at != nil && wide(line[:at[3]]) > columns/2 { // what is explained leaves no room beside it
+		indent := strings.Repeat(" ", len(line)-len(strings.TrimLeft(line, " "))+4)
+		return broken(line[:at[2]], columns) + "\n" + broken(indent+line[at[3]:], columns)
+	}
+	hang := hanging(line)
 	var b strings.Builder
 	column, rest := 0, line
 	for rest != "" {
@@ -121,8 +125,7 @@ const programName = "cfddns: "
 var gaps = regexp.MustCompile(`\S( {2,})\S`)
 
 // hanging is where the lines begin that a line is continued in.
-func hanging(line string, columns int) int {
-	least := columns / 2
+func hanging(line string) int {
 	indent := len(line) - len(strings.TrimLeft(line, " "))
 	if at := gaps.FindStringSubmatchIndex(line); at != nil {
 		indent = wide(line[:at[3]])
@@ -131,9 +134,6 @@ func hanging(line string, columns int) int {
 		indent = len(programName)
 	} else if indent == 0 {
 		indent = 2
-	}
-	if indent > least {
-		return 4
 	}
 	return indent
 }
@@ -260,6 +260,30 @@ func wrapped(text string, columns int) (lines []string) {
 		line = strings.TrimPrefix(line+" "+word, " ")
 	}
 	return append(lines, line)
+}
+
+// helpWidth is how wide the texts of the help are as they stand in the code.
+const helpWidth = 80
+
+// reflowed breaks the paragraphs of a text anew that was written for 80 columns,
+// where there are fewer. What is indented is no paragraph.
+func reflowed(text string, columns int) string {
+	if columns == 0 || columns >= helpWidth {
+		return text
+	}
+	var lines []string
+	paragraph := ""
+	for line := range strings.SplitSeq(text+"\n", "\n") {
+		if line != "" && line[0] != ' ' {
+			paragraph = strings.TrimPrefix(paragraph+" "+line, " ")
+			continue
+		}
+		if paragraph != "" {
+			lines, paragraph = append(lines, wrapped(paragraph, columns)...), ""
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines[:len(lines)-1], "\n")
 }
 
 // sayTable prints a table.

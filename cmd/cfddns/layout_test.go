@@ -61,6 +61,9 @@ func TestALineIsBrokenBetweenWordsAndNeverInACommand(t *testing.T) {
 			"note  to free its slot:\n      cfddns waf revoke backup --config /etc/cfddns/cfddns.yaml"},
 		{"a sentence about it does not", "the running cfddns is older than this one and does not wait", 40,
 			"the running cfddns is older than this\n  one and does not wait"},
+		{"what is explained goes below where it has no room beside", "  cfddns migrate --apply --via home.example.com  no gap, one hop inside", 40,
+			"  cfddns migrate --apply --via home.example.com\n      no gap, one hop inside"},
+		{"a sentence that begins with the name of the program", "cfddns learns the public address of this home", 24, "cfddns learns the public\n  address of this home"},
 		{"wide letters count twice", "note  이름은 집입니다 이름은 집입니다 이름은", 30, "note  이름은 집입니다 이름은\n      집입니다 이름은"},
 		{"colours count nothing", "\x1b[31mrefused\x1b[0m  one two three", 22, "\x1b[31mrefused\x1b[0m  one two three"},
 		{"a word is never broken", "note  https://example.com/a/very/long/path/indeed", 30, "note  https://example.com/a/very/long/path/indeed"},
@@ -69,6 +72,15 @@ func TestALineIsBrokenBetweenWordsAndNeverInACommand(t *testing.T) {
 		sayf(&output{to: &out, width: tt.width}, "%s\n", clean(tt.line))
 		if got := strings.TrimSuffix(out.String(), "\n"); got != tt.want {
 			t.Errorf("%s:\ngot\n%s\nwant\n%s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestTheHelpIsBrokenAnewWhereThereAreFewerColumnsThanItWasWrittenFor(t *testing.T) {
+	text := "One paragraph of the help,\nwritten in two lines.\n\nFlags:\n  -n  one   two\n"
+	for width, want := range map[int]string{0: text, 80: text, 30: "One paragraph of the help,\nwritten in two lines.\n\nFlags:\n  -n  one   two\n", 20: "One paragraph of the\nhelp, written in two\nlines.\n\nFlags:\n  -n  one   two\n"} {
+		if got := reflowed(text, width); got != want {
+			t.Errorf("%d columns:\ngot\n%s\nwant\n%s", width, got, want)
 		}
 	}
 }

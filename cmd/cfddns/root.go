@@ -110,7 +110,7 @@ func (a *app) sayHelp(cmd *cobra.Command, help func()) {
 	cmd.SetOut(&text)
 	help()
 	cmd.SetOut(a.stdout)
-	sayf(a.stdout, "%s", clean(text.String()))
+	sayf(a.stdout, "%s", clean(reflowed(text.String(), widthOf(a.stdout))))
 }
 
 // strictHelp is cobra's help, but for a word that is no command: it is an error.
