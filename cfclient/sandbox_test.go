@@ -23,7 +23,7 @@ func startSandbox(t *testing.T) (*sandbox.Sandbox, *Client, ddns.Zone) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	c := New(Config{Token: ddns.NewSecret(s.Info().Token), World: s.World(), Timeout: 500 * time.Millisecond})
+	c := New(Config{Token: ddns.NewSecret(s.Info().Token), World: s.World(), Timeout: time.Minute})
 	t.Cleanup(c.CloseIdle)
 	zones, err := c.Zones(t.Context())
 	if err != nil || len(zones) != 1 || zones[0].Name != "example.com" {
@@ -116,8 +116,12 @@ func TestSandboxInBadWeather(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			s, c, zone := startSandbox(t)
 			home := at(t, c, zone, "home.example.com")[0]
+			if tt.do == "hang" {
+				c = withTimeout(c, 2*time.Second)
+			}
 			s.AddFault(sandbox.Fault{On: tt.on, Do: tt.do})
 			_, err := c.Records(t.Context(), zone, []string{"home.example.com"})
 			check := func(err error, want ddns.Kind) {

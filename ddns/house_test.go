@@ -49,10 +49,10 @@ func newHouseIn(t *testing.T, zones []sandbox.SeedZone, targets []ddns.Target) *
 	h := &house{t: t, world: world, cellar: &cellar{}}
 	h.runner = &ddns.Runner{
 		Targets: ddns.SortTargets(targets), Resolver: doh{world.World()}, Rollback: h.cellar,
-		Recheck: time.Hour, Timeout: 4 * time.Second,
+		Recheck: time.Hour, Timeout: 10 * time.Second,
 		Clock: func() time.Time { return time.Now().Add(h.ahead) },
 		Prover: ddns.Prover{Nameservers: nameserver.Client{World: world.World()}, Edge: visitor{cfclient.Edge{World: world.World()}},
-			Resolvers: []string{"https://cloudflare-dns.com/dns-query", "https://dns.google/dns-query"}, Patience: time.Second},
+			Resolvers: []string{"https://cloudflare-dns.com/dns-query", "https://dns.google/dns-query"}, Patience: 5 * time.Second},
 	}
 	h.patience(10 * time.Second)
 	h.ask(ddns.IPv4)

@@ -75,11 +75,11 @@ func TestWithPublishCGNATIsAWarning(t *testing.T) {
 func TestTheWitnessIsHeardAndNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, []ddns.Target{target("home.example.com", "A")}, atOld)
-	w := &witness{address: shared, after: 3 * time.Second}
+	w := &witness{address: shared, after: 10 * time.Minute}
 	h.runner.Witness = w
 	began := time.Now()
 	h.want(h.round(), ddns.ExitRight, ddns.Changed) // it came too late
-	if took := time.Since(began); took > 2500*time.Millisecond {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("the round waited %s", took)
 	}
 	w.after = 0

@@ -283,6 +283,7 @@ func TestTheRouterAsAWitness(t *testing.T) {
 		{"a VPN", nobody, ddns.Gateway{Interface: "tun0", Local: netip.MustParseAddr("100.64.1.2"), Tunnel: true}, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			r := Router{World: c.world(t), Gateway: wayOut(c.gateway), Agent: "test"}
 			if c.hops != nil {
 				r.Hops = func(_ context.Context, heard func(int, netip.Addr)) []netip.Addr {
@@ -293,7 +294,7 @@ func TestTheRouterAsAWitness(t *testing.T) {
 				}
 			}
 			var got []string
-			for _, f := range ddns.FindingsOf(within(t, time.Second), r) {
+			for _, f := range ddns.FindingsOf(within(t, 3*time.Second), r) {
 				if f.Address.IsValid() {
 					got = append(got, f.By+" "+f.Address.String())
 				}

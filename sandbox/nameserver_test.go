@@ -2,8 +2,10 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -33,7 +35,7 @@ func query53(t testing.TB, server, name string, qtype uint16, how manner) (*dns.
 		m.SetEdns0(how.edns, false)
 	}
 	if how.timeout == 0 {
-		how.timeout = 2 * time.Second
+		how.timeout = time.Minute
 	}
 	client := dns.Client{Net: how.network, Timeout: how.timeout}
 	answer, _, err := client.Exchange(m, server)
@@ -228,9 +230,8 @@ func TestFaultsOfTheNameservers(t *testing.T) {
 		s.ClearFaults()
 	}
 	s.AddFault(Fault{On: "dns", Do: "drop", Times: 1})
-	start := time.Now()
-	if m, err := query53(t, server, "home.example.com", dns.TypeA, manner{network: "tcp"}); err == nil || time.Since(start) > 1900*time.Millisecond {
-		t.Errorf("drop over TCP: %v after %s, want a closed connection at once", m, time.Since(start))
+	if m, err := query53(t, server, "home.example.com", dns.TypeA, manner{network: "tcp"}); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("drop over TCP: %v, %v; want a connection that is closed, and no silence", m, err)
 	}
 	for do, rcode := range map[string]int{
 		"500": dns.RcodeServerFailure, "html": dns.RcodeServerFailure, "portal": dns.RcodeServerFailure, "huge": dns.RcodeServerFailure,

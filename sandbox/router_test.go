@@ -27,7 +27,7 @@ func asksRouter(t *testing.T, world ddns.World, port, question string) string {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(300 * time.Millisecond)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, question); err != nil {

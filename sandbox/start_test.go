@@ -26,7 +26,7 @@ func running(t testing.TB, cfg Config) *Sandbox {
 
 // withDeadline bounds a test's calls.
 func withDeadline(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -105,7 +105,7 @@ func control(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) > 2 {
 		body = args[2]
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, args[0], ts.Getenv("CONTROL")+args[1], strings.NewReader(body))
 	ts.Check(err)
@@ -126,7 +126,7 @@ func control(ts *testscript.TestScript, neg bool, args []string) {
 
 // waitfor TEXT COMMAND… runs the command until its output holds the text.
 func waitFor(ts *testscript.TestScript, _ bool, args []string) {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
 	for range look.C {

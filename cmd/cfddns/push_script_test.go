@@ -39,7 +39,7 @@ func pushPlace(ts *testscript.TestScript, _ bool, _ []string) {
 // push USER PASSWORD QUERY pushes, as soon as somebody listens; the answer is
 // compared by the file answer.
 func pushAs(ts *testscript.TestScript, _ bool, args []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, pushURL(ts.Getenv("PUSH"))+"?"+args[2], nil)
 	ts.Check(err)

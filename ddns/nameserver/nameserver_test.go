@@ -225,10 +225,9 @@ func TestAForgedNumberIsPassedOver(t *testing.T) {
 func TestSilenceEndsAtTheDeadline(t *testing.T) {
 	server := serve(t, func(bool, *dns.Msg) []*dns.Msg { return nil })
 	client := Client{World: loopback{}, Timeout: 200 * time.Millisecond}
-	started := time.Now()
 	_, err := client.Ask(t.Context(), server, "home.example.com", "A")
-	if !errors.Is(err, context.DeadlineExceeded) || time.Since(started) > 2*time.Second {
-		t.Fatalf("%v after %v", err, time.Since(started))
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
 	}
 }
 

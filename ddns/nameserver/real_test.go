@@ -154,7 +154,7 @@ func start(t *testing.T, address, program string, args ...string) daemon {
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = time.Minute
 	var said lockedBuffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
@@ -174,7 +174,7 @@ func start(t *testing.T, address, program string, args ...string) daemon {
 func answers(ctx context.Context, address string, ended <-chan struct{}) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		query := new(dns.Msg).SetQuestion("ns.example.com.", dns.TypeA)
 		if reply, err := dns.ExchangeContext(ctx, query, address); err == nil && reply.Rcode == dns.RcodeSuccess {
