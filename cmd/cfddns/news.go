@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/ddns/files"
 	"github.com/cfddns/cfddns/ddns/journal"
 )
 
@@ -93,15 +98,15 @@ func (a *app) onceNews(ctx context.Context, flags onceFlags) error {
 		sayf(a.stdout, "%s", clean(out.String()))
 		sayf(a.stderr, "%s", clean(errs.String()))
 	}
-	j := newsJournal(cmp.Or(done.state, a.getenv("CFDDNS_STATE"))) // a broken configuration names none
-	if j == nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		show()
 		return failure
 	}
-	last, now := j.Told(), a.clock()
+	memory := a.newsMemory(done.state)
+	last, now := memory.told(), a.clock()
 	next, begun, over := tell(last, trouble, code, now)
 	if next != last {
-		if err := j.KeepTold(next); err != nil {
+		if err := memory.keep(next); err != nil {
 			begun = true
 			sayf(&errs, "cfddns: %v\n", err)
 		}
@@ -129,14 +134,80 @@ func endCode(failure error) int {
 	return ddns.ExitUnexpected
 }
 
-// newsJournal is where it is remembered what was told; nil if that is nowhere.
-func newsJournal(state string) *journal.Journal {
-	if state == "" {
+// newsMemory remembers what was told: in the state directory, or, where that
+// cannot be written or none is named, in a directory of this user's among the
+// temporary ones. A trouble of the state itself would be mailed every ten minutes
+// otherwise.
+type newsMemory struct {
+	state string // "" if none is named
+	spare string
+}
+
+func (a *app) newsMemory(state string) newsMemory {
+	state = cmp.Or(state, a.getenv("CFDDNS_STATE")) // a broken configuration names none
+	which := sha256.Sum256([]byte(strings.Join([]string{state, a.configFile, a.getenv("CFDDNS_CONFIG"), a.getenv("CFDDNS_RECORDS")}, "\n")))
+	return newsMemory{state, filepath.Join(os.TempDir(), fmt.Sprintf("cfddns-news-%d-%x", os.Geteuid(), which[:8]))}
+}
+
+// told is what was told last. The spare one is there only while it is the newer.
+func (m newsMemory) told() journal.Told {
+	if j := m.spareJournal(); j != nil {
+		if t, known := j.Told(); known {
+			return t
+		}
+	}
+	if j, err := m.stateJournal(); err == nil {
+		t, _ := j.Told()
+		return t
+	}
+	return journal.Told{}
+}
+
+// keep remembers what is told now. The error is that it will be told again.
+func (m newsMemory) keep(t journal.Told) error {
+	j, err := m.stateJournal()
+	if err == nil {
+		err = j.KeepTold(t)
+	}
+	if err == nil {
+		if spare := m.spareJournal(); spare != nil {
+			err = spare.ForgetTold()
+		}
+		return err
+	}
+	if _, there := os.Stat(filepath.Dir(m.spare)); there == nil { // an image may have none
+		if dir, made := files.Make(m.spare); made == nil {
+			dir.Close()
+		}
+	}
+	if spare := m.spareJournal(); spare != nil {
+		return spare.KeepTold(t)
+	}
+	return err
+}
+
+// stateJournal is that of the state directory.
+func (m newsMemory) stateJournal() (*journal.Journal, error) {
+	if m.state == "" {
+		return nil, errNewsNowhere
+	}
+	return journal.Open(m.state)
+}
+
+// spareJournal is that of the spare directory; nil if it is not there. Anybody may
+// have made one of that name, and might keep news from us.
+func (m newsMemory) spareJournal() *journal.Journal {
+	dir, err := files.Open(m.spare)
+	if err != nil {
 		return nil
 	}
-	j, err := journal.Open(state)
+	defer dir.Close()
+	if !dir.Private() {
+		return nil
+	}
+	j, err := journal.Open(m.spare)
 	if err != nil {
-		return nil // the round has said so
+		return nil
 	}
 	return j
 }

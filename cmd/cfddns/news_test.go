@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/cfddns/cfddns/ddns/journal"
+	"github.com/cfddns/cfddns/needs"
 )
 
 // A night of cron, every ten minutes: which of its runs are mailed?
@@ -55,5 +59,41 @@ func TestAClockThatWasSetBackHidesNoNews(t *testing.T) {
 	told, _, _ := tell(journal.Told{}, "refused A", ddns.ExitRefused, now)
 	if _, begun, _ := tell(told, "refused A", ddns.ExitRefused, now.Add(-time.Hour)); !begun {
 		t.Error("what was told in the future is not told now")
+	}
+}
+
+// Whoever made the spare directory could keep all news from us.
+func TestASpareDirectoryOfAStrangerTellsNothing(t *testing.T) {
+	needs.Root(t)
+	for name, row := range map[string]struct {
+		uid   int
+		mode  os.FileMode
+		heard bool
+	}{
+		"this user's, and closed":   {0, 0o700, true},
+		"this user's, open to all":  {0, 0o777, false},
+		"another user's":            {65534, 0o700, false},
+		"another user's, to be fed": {65534, 0o777, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newsMemory{state: "/dev/null", spare: filepath.Join(t.TempDir(), "spare")}
+			trouble := journal.Told{Wrong: time.Unix(1, 0).UTC(), What: "trouble", At: time.Unix(1, 0).UTC()}
+			content := `{"wrong":"1970-01-01T00:00:01Z","what":"trouble","at":"1970-01-01T00:00:01Z"}`
+			file := filepath.Join(m.spare, "told.json")
+			err := errors.Join(os.Mkdir(m.spare, 0o700), os.WriteFile(file, []byte(content), 0o600),
+				os.Chown(file, row.uid, row.uid), os.Chmod(m.spare, row.mode), os.Chown(m.spare, row.uid, row.uid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := m.told(); (got == trouble) != row.heard {
+				t.Errorf("it is told %v", got)
+			}
+			if err := m.keep(journal.Told{}); (err == nil) != row.heard {
+				t.Errorf("to remember there says %v", err)
+			}
+			if after, err := os.ReadFile(file); err != nil || (string(after) == content) == row.heard {
+				t.Errorf("the file holds %s, %v", after, err)
+			}
+		})
 	}
 }

@@ -28,6 +28,7 @@ type Dir struct {
 	root  *os.Root
 	owner owner
 	open  bool // more than its owner may write into it
+	alone bool // this user may enter it, and nobody else but root
 }
 
 // owner is whom a file belongs to.
@@ -52,6 +53,9 @@ func Open(path string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !want.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.ENOTDIR}
+	}
 	root, err := os.OpenRoot(real)
 	if err != nil {
 		return nil, err
@@ -64,7 +68,7 @@ func Open(path string) (*Dir, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	o, _ := ownerOf(info)
-	return &Dir{path: path, root: root, owner: o, open: info.Mode()&0o022 != 0}, nil
+	return &Dir{path: path, root: root, owner: o, open: info.Mode()&0o022 != 0, alone: o.uid == os.Geteuid() && info.Mode()&0o077 == 0}, nil
 }
 
 // Make opens a directory, and makes it and those above it, for their owner
@@ -114,6 +118,10 @@ func (d *Dir) mkdir(name string) error {
 
 // Close gives the directory back. Its files stay open.
 func (d *Dir) Close() error { return d.root.Close() }
+
+// Private reports whether the directory is this user's, and nobody else but root
+// may enter it.
+func (d *Dir) Private() bool { return d.alone }
 
 // Path is the path of a file in the directory, for a person.
 func (d *Dir) Path(name string) string { return filepath.Join(d.path, name) }

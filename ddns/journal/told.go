@@ -22,10 +22,9 @@ type Told struct {
 	At    time.Time `json:"at"`    // when that was
 }
 
-// Told returns what was told last; nothing if nobody knows, so that too much is told
+// Told returns what was told last; false if nobody knows, so that too much is told
 // rather than too little.
-func (j *Journal) Told() Told {
-	var t Told
+func (j *Journal) Told() (t Told, known bool) {
 	err := j.in(func(d *files.Dir) error {
 		content, err := d.Read(toldFile, toldMost)
 		if err == nil {
@@ -34,22 +33,26 @@ func (j *Journal) Told() Told {
 		return err
 	})
 	if err != nil {
-		return Told{}
+		return Told{}, false
 	}
-	return t
+	return t, true
 }
 
 // KeepTold remembers what was told.
 func (j *Journal) KeepTold(t Told) error {
 	content, err := json.Marshal(t)
 	if err == nil {
-		err = j.in(func(d *files.Dir) error {
-			if t == (Told{}) {
-				return d.Remove(toldFile)
-			}
-			return d.Replace(toldFile, append(content, '\n'))
-		})
+		err = j.in(func(d *files.Dir) error { return d.Replace(toldFile, append(content, '\n')) })
 	}
+	if err != nil {
+		return unwritten(toldFile, j.dir, err, "the same may be told again")
+	}
+	return nil
+}
+
+// ForgetTold forgets what was told, if anything was.
+func (j *Journal) ForgetTold() error {
+	err := j.in(func(d *files.Dir) error { return d.Remove(toldFile) })
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return unwritten(toldFile, j.dir, err, "the same may be told again")
 	}
