@@ -4,8 +4,10 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-# What the program says of itself. No clock is right that is before the date.
+# What git says of the source, or a tag of your choice; and what the program and
+# its packages are called for it. No clock is right that is before the date.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+RELEASE = $(firstword $(shell packaging/version '$(VERSION)' "$$(git rev-list --count HEAD 2>/dev/null || echo 0)"))
 DATE ?= $(shell git log -1 --format=%cs 2>/dev/null || date -u +%F)
 
 # Where `make build` puts the program, and with which build tags.
@@ -21,7 +23,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date -u +%s)
 # How long each fuzz target is tried by `make fuzz`.
 FUZZTIME ?= 2s
 
-.PHONY: check build packages test bare race bench bench-beside lint format fuzz unit
+.PHONY: check version build packages test bare race bench bench-beside lint format fuzz unit
 
 check: format lint test bare race fuzz unit
 
@@ -31,7 +33,11 @@ check: format lint test bare race fuzz unit
 # measured in a program that waits for the network. Neither the place where it
 # is built nor the state of the clone is in it.
 build:
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags=$(TAGS) -gcflags=all=-l -ldflags='-s -w -X main.release=$(VERSION) -X main.releasedOn=$(DATE)' -o $(PROGRAM) ./cmd/cfddns
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags=$(TAGS) -gcflags=all=-l -ldflags='-s -w -X main.release=$(RELEASE) -X main.releasedOn=$(DATE)' -o $(PROGRAM) ./cmd/cfddns
+
+# The one version of program, packages and image.
+version:
+	@echo $(or $(RELEASE),$(error there is no version))
 
 # Packages, tarballs, checksums and bills of materials for TARGETS. Half a minute
 # for each target whose standard library was never compiled with these flags.

@@ -15,7 +15,7 @@ import (
 // the one tells the compiler is what the other does.
 func TestTheImageAndThePackagesAreCompiledAlike(t *testing.T) {
 	makefile, image := compiles(t, "../Makefile"), compiles(t, "../Dockerfile")
-	makefile = strings.NewReplacer("$(TAGS)", "nethttpomithttp2", "$(VERSION)", "VERSION", "$(DATE)", "DATE", "$(PROGRAM)", "FILE").Replace(makefile)
+	makefile = strings.NewReplacer("$(TAGS)", "nethttpomithttp2", "$(RELEASE)", "VERSION", "$(DATE)", "DATE", "$(PROGRAM)", "FILE").Replace(makefile)
 	image = strings.NewReplacer("${DATE:-$(date -u +%F)}", "DATE", "$VERSION", "VERSION", "/out/cfddns", "FILE", `"`, "'").Replace(image)
 	if diff := cmp.Diff(strings.Fields(makefile), strings.Fields(image)); diff != "" {
 		t.Errorf("the Makefile (-) and the Dockerfile (+) differ:\n%s", diff)

@@ -77,3 +77,19 @@ func neighbours() iter.Seq2[string, string] {
 		}
 	}
 }
+
+// The program says of itself what its package is called.
+func TestProgramAndPackageHaveOneVersion(t *testing.T) {
+	needs.Programs(t, "bash", "make", "git")
+	for _, described := range []string{"v1.3.0", "v1.3.0-rc.2", "v1.3.0-4-gabc1234-dirty", "dev"} {
+		packaged, err := needs.Command(t, "bash", "version", described, "0").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _, _ := strings.Cut(string(packaged), " ")
+		said, err := needs.Command(t, "make", "-C", "..", "--dry-run", "--no-print-directory", "build", "VERSION="+described).Output()
+		if err != nil || !strings.Contains(string(said), "main.release="+want+" ") {
+			t.Errorf("%s is packaged as %s, and the program is made by: %s, %v", described, want, said, err)
+		}
+	}
+}

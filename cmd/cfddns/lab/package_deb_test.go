@@ -124,7 +124,7 @@ func (p packaged) upgraded() {
 	if p.on.show("cfddns", "InvocationID") == before {
 		p.Fatalf("the upgrade did not start the service again")
 	}
-	if version := p.on.run("sh", "-c", "/proc/$(systemctl show --value -p MainPID cfddns)/exe version"); !strings.Contains(version, packagedNew+" ") {
+	if version := p.on.run("sh", "-c", "/proc/$(systemctl show --value -p MainPID cfddns)/exe version"); !strings.Contains(version, " "+strings.TrimPrefix(packagedNew, "v")+" ") {
 		p.Fatalf("after the upgrade this runs: %s", version)
 	}
 	p.keeps(labMoved)

@@ -60,7 +60,7 @@ func (r release) runsForeign(t *testing.T, target string) {
 		return string(output)
 	}
 	arch := strings.TrimSuffix(strings.TrimPrefix(target, "linux/"), "v7")
-	if said := run("version"); !strings.HasPrefix(said, "cfddns "+packagedNew+" (2026-11-24, ") || !strings.HasSuffix(said, ", linux/"+arch+")\n") {
+	if said := run("version"); !strings.HasPrefix(said, "cfddns "+strings.TrimPrefix(packagedNew, "v")+" (2026-11-24, ") || !strings.HasSuffix(said, ", linux/"+arch+")\n") {
 		t.Errorf("it says of itself: %s", said)
 	}
 	leastNeeded(t, program, target)
