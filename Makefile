@@ -23,7 +23,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date -u +%s)
 # How long each fuzz target is tried by `make fuzz`.
 FUZZTIME ?= 2s
 
-.PHONY: check version build packages test bare race bench bench-beside lint format fuzz unit
+.PHONY: check build packages test bare race bench bench-beside lint format fuzz unit
 
 check: format lint test bare race fuzz unit
 
@@ -34,10 +34,6 @@ check: format lint test bare race fuzz unit
 # is built nor the state of the clone is in it.
 build:
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags=$(TAGS) -gcflags=all=-l -ldflags='-s -w -X main.release=$(RELEASE) -X main.releasedOn=$(DATE)' -o $(PROGRAM) ./cmd/cfddns
-
-# The one version of program, packages and image.
-version:
-	@echo $(or $(RELEASE),$(error there is no version))
 
 # Packages, tarballs, checksums and bills of materials for TARGETS. Half a minute
 # for each target whose standard library was never compiled with these flags.

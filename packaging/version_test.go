@@ -4,6 +4,7 @@ import (
 	"iter"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -75,6 +76,14 @@ func neighbours() iter.Seq2[string, string] {
 		for i := 1; i < len(all) && yield(all[i-1].debian, all[i].debian); i++ {
 			continue
 		}
+	}
+}
+
+func TestTheVersionOfThisSourceIsPrinted(t *testing.T) {
+	needs.Programs(t, "bash", "git")
+	output, err := needs.Command(t, "bash", "version").CombinedOutput()
+	if err != nil || !regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+\S*\n$`).Match(output) {
+		t.Errorf("%q, %v", output, err)
 	}
 }
 
