@@ -207,15 +207,15 @@ func assessVerdict(v Verdict, h Holding) []Condition {
 }
 
 // assessRoster says whether one more silent operator would leave no quorum, after
-// some were lost. Only a round in which all were heard of can tell; until the next
-// one, what the last one found still stands. A roster that bears no silence from
-// the beginning is warned of with the configuration, and not here.
+// some were lost. Only a round in which all were heard of, and spares asked, can
+// tell; until the next one, what the last one found still stands. A roster that bears
+// no silence from the beginning is warned of with the configuration, and not here.
 func assessRoster(v Verdict, before []Condition) []Condition {
 	name := v.Family.String()
 	if v.State != Agreed || v.Alone {
 		return nil
 	}
-	if !v.full() {
+	if !v.full() || v.Unfilled {
 		i := slices.IndexFunc(before, func(c Condition) bool { return c.Code == CodeRosterThin && c.Name == name })
 		if i < 0 {
 			return nil

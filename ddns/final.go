@@ -14,11 +14,15 @@ func Final(r Roster, observations []Observation, outstanding []Source, published
 	if r.Alone() {
 		return len(observations) > 0
 	}
-	p := pendingOf(r, observations, outstanding)
+	operators := operatorsOf(outstanding)
 	firm := slices.DeleteFunc(slices.Clone(observations), func(o Observation) bool {
-		return slices.Contains(p.operators, o.Operator) // it may yet contradict itself
+		return slices.Contains(operators, o.Operator) // it may yet contradict itself
 	})
 	v := count(r, firm)
+	if v.State != Agreed {
+		return false
+	}
+	p := pendingOf(r, observations, outstanding)
 	v.Spared = r.spared(p.replaced)
 	if v.State, v.Address = v.decide(); v.State != Agreed {
 		return false

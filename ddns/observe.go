@@ -104,12 +104,17 @@ func (q *inquiry) heard() []Observation {
 
 // close gives the stragglers a moment, or less where patience ends before it,
 // ends the asking, waits for every source to let go, and returns all that was said.
-func (q *inquiry) close(patience context.Context, moment time.Duration) []Observation {
+// A curious one still asks spares in the places of those that fail.
+func (q *inquiry) close(patience context.Context, moment time.Duration, curious bool) []Observation {
 	over := time.After(moment)
 	for open := true; open && len(q.outstanding()) > 0; {
 		select {
 		case o := <-q.answers:
-			q.observations = append(q.observations, o)
+			if curious {
+				q.launch(q.hear(o))
+			} else {
+				q.observations = append(q.observations, o)
+			}
 		case <-over:
 			open = false
 		case <-patience.Done():

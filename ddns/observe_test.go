@@ -90,7 +90,7 @@ func inquire(t *testing.T, r Roster, a Asking, published []netip.Addr) (v Verdic
 	}, nil)
 	took = time.Since(q.began)
 	v = Vote(r, q.heard())
-	v.Observations = sorted(q.close(ctx, lateMoment))
+	v.Observations = sorted(q.close(ctx, lateMoment, false))
 	for _, s := range q.asked {
 		asked = append(asked, s.Name)
 	}
@@ -253,7 +253,7 @@ func TestWaitLooksAgainWhenItIsWoken(t *testing.T) {
 		if took := time.Since(q.began); took != 700*ms {
 			t.Errorf("it went on after %s", took)
 		}
-		q.close(ctx, 0)
+		q.close(ctx, 0, false)
 	})
 }
 
@@ -268,7 +268,7 @@ func TestAnInquiryLeavesNothingRunning(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*ms)
 		q := ask(ctx, r, Asking{})
 		q.wait(func([]Observation, []Source) bool { return false }, nil)
-		q.close(ctx, 0)
+		q.close(ctx, 0, false)
 		cancel()
 	}
 	if after := runtime.NumGoroutine(); after > before {
@@ -282,7 +282,7 @@ func TestARoundThatIsBrokenOffEndsAtOnce(t *testing.T) {
 		time.AfterFunc(10*ms, cancel)
 		q := ask(ctx, speaking(five(), map[string]word{"op0": never}), Asking{All: true})
 		q.wait(func([]Observation, []Source) bool { return false }, nil)
-		said := q.close(t.Context(), lateMoment)
+		said := q.close(t.Context(), lateMoment, false)
 		if took := time.Since(q.began); took != 10*ms || len(said) != 5 {
 			t.Errorf("%d answers after %s", len(said), took)
 		}
@@ -297,7 +297,7 @@ func TestWhatWasSaidInTheSameInstantIsHeard(t *testing.T) {
 		if said := q.heard(); len(said) != 5 {
 			t.Errorf("heard %d of 5", len(said))
 		}
-		q.close(t.Context(), 0)
+		q.close(t.Context(), 0, false)
 	})
 }
 
@@ -313,7 +313,7 @@ func TestCloseWaitsForEverySourceToLetGo(t *testing.T) {
 		}
 		q := ask(t.Context(), r, Asking{All: true})
 		q.wait(func(said []Observation, _ []Source) bool { return len(said) == 4 }, nil)
-		q.close(t.Context(), lateMoment)
+		q.close(t.Context(), lateMoment, false)
 		if !released || time.Since(q.began) != 20*ms+lateMoment+50*ms {
 			t.Errorf("closed after %s, released: %t", time.Since(q.began), released)
 		}
@@ -339,7 +339,7 @@ func TestNoMoreVoicesAreHeardThanTheRosterHas(t *testing.T) {
 			q := ask(ctx, speaking(r, words), Asking{All: code%2 == 0, Expected: addresses(home)})
 			q.wait(func([]Observation, []Source) bool { return false }, nil)
 			usable := map[string]bool{}
-			for _, o := range q.close(ctx, 0) {
+			for _, o := range q.close(ctx, 0, false) {
 				if o.Err == nil {
 					usable[o.Operator] = true
 				}

@@ -207,8 +207,8 @@ func (p Past) wantsFull(now time.Time) bool { return now.Sub(p.FullAt) >= fullEv
 // is to be heard of, and nothing hurries, the moment is as long as the asking may take:
 // else nobody would ever know of an operator that does not answer at all.
 func (r *Runner) late(patience context.Context, s *sight, round Round, past Past, now time.Time) ([]Verdict, WAN) {
-	before, moment := past.WAN, lateMoment
-	if round.Trigger == BySchedule && past.wantsFull(now) {
+	before, moment, curious := past.WAN, lateMoment, round.Trigger == BySchedule && past.wantsFull(now)
+	if curious {
 		moment = r.Timeout
 	}
 	defer s.opening.Wait()
@@ -220,7 +220,8 @@ func (r *Runner) late(patience context.Context, s *sight, round Round, past Past
 	for i, v := range s.votes {
 		if v.inquiry != nil {
 			closing.Go(func() {
-				verdicts[i].Observations = past.Memory.Of(v.family).dated(sorted(v.inquiry.close(patience, moment)), now)
+				verdicts[i].Observations = past.Memory.Of(v.family).dated(sorted(v.inquiry.close(patience, moment, curious)), now)
+				verdicts[i].Unfilled = v.inquiry.unfilled()
 			})
 		}
 	}

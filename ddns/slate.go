@@ -112,15 +112,21 @@ func (q *slate) outstanding() []Source {
 // callSpares lets spares take the places that are vacant. No more operators are
 // ever heard than the roster has, since its quorum is a majority of that many.
 func (q *slate) callSpares() {
-	for len(q.spares) > 0 && !q.roster.Alone() {
+	for len(q.spares) > 0 {
 		place, ok := q.vacant()
-		if !ok {
+		if !ok || q.roster.Alone() {
 			return
 		}
 		s := q.spares[0]
 		s.InPlaceOf = place
 		q.spares, q.waiting = q.spares[1:], append(q.waiting, s)
 	}
+}
+
+// unfilled reports whether a spare could step in and was not called.
+func (q *slate) unfilled() bool {
+	_, vacant := q.vacant()
+	return vacant && len(q.spares) > 0
 }
 
 // vacant is an operator of whom nothing usable can be heard in this round, who

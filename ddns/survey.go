@@ -19,7 +19,7 @@ func Survey(ctx context.Context, rosters []Roster, timeout time.Duration) []Verd
 		asking.Go(func() {
 			q := ask(ctx, r, Asking{All: true, Forgets: true})
 			q.wait(func([]Observation, []Source) bool { return false }, nil)
-			verdicts[i] = Vote(r, q.close(ctx, 0))
+			verdicts[i] = Vote(r, q.close(ctx, 0, false))
 		})
 	}
 	asking.Wait()

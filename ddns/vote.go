@@ -69,6 +69,7 @@ type Verdict struct {
 	Spared       int           // voices that must agree where those of spares are counted
 	Operators    int           // operators that are configured
 	Alone        bool          // one source, believed by itself
+	Unfilled     bool          // a spare could have stepped in, and was not asked any more
 	NAT66        bool          // nobody heard the address that was asked from, and a quorum heard this one
 }
 
