@@ -29,6 +29,8 @@ func TestPlanOfAddresses(t *testing.T) {
 			changes: []string{"create home.example.com: nothing → A 45.67.89.10 proxied ttl 1"}, state: ddns.Changed, why: "has no A record"},
 		{name: "a new name can have a time to live", given: newSketch(), set: func(s *sketch) { s.edit(func(t *ddns.Target) { t.TTL = 300 }) },
 			changes: []string{"create home.example.com: nothing → A 45.67.89.10 ttl 300"}, state: ddns.Changed},
+		{name: "a time to live that the plan does not take is the least that it takes", given: newSketch(), set: func(s *sketch) { s.edit(func(t *ddns.Target) { t.TTL = 30 }) },
+			changes: []string{"create home.example.com: nothing → A 45.67.89.10 ttl 60"}, state: ddns.Changed},
 		{name: "a record that is right stays", given: newSketch(a("45.67.89.10")), state: ddns.Right, why: "holds 45.67.89.10"},
 		{name: "a record with an old address gets the address alone", given: newSketch(a(oldHome)),
 			changes: []string{"update home.example.com: A 45.67.80.1 ttl 60 → A 45.67.89.10 ttl 60 by content"}, state: ddns.Changed, why: "holds 45.67.80.1, the home is at 45.67.89.10"},

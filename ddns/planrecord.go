@@ -38,8 +38,8 @@ func (d differ) create(address netip.Addr) (Outcome, []Change) {
 	if d.wishes.Owner != "" && hasSibling {
 		why = fmt.Sprintf("%s has no %s record that is marked %s", d.target.Shown, d.target.Type, mark(d.wishes.Owner))
 	}
-	if d.target.TTL != 0 {
-		after.TTL = d.target.TTL
+	if ttl := d.ttl(); ttl != 0 {
+		after.TTL = ttl
 	}
 	if after.Proxied {
 		after.TTL = 1 // Cloudflare's rule for proxied records
@@ -50,6 +50,15 @@ func (d differ) create(address netip.Addr) (Outcome, []Change) {
 	o := d.outcome(Changed, why)
 	o.Address = after.Content
 	return o, []Change{d.change(Create, nil, &after, why)}
+}
+
+// ttl is the time to live that is wished for: not below what the zone's plan
+// takes, since Cloudflare would refuse the whole change.
+func (d differ) ttl() int {
+	if d.target.TTL > 1 {
+		return max(d.target.TTL, d.zone.Zone.LeastTTL())
+	}
+	return d.target.TTL
 }
 
 // sibling is an address record that stands at the name already: of the other
@@ -161,7 +170,7 @@ func (d differ) enforce(after *Record, patch *Patch) (why []string) {
 		after.Proxied, after.TTL, patch.Proxied = proxied, 1, &proxied
 		why = append(why, "proxied, as the name was by the record that goes")
 	}
-	if ttl := d.target.TTL; ttl != 0 && !after.Proxied && after.TTL != ttl {
+	if ttl := d.ttl(); ttl != 0 && !after.Proxied && after.TTL != ttl {
 		why = append(why, fmt.Sprintf("ttl %d becomes %d", after.TTL, ttl))
 		after.TTL, patch.TTL = ttl, &ttl
 	}

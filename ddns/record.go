@@ -73,6 +73,15 @@ func (z Zone) CommentLimit() int {
 	return 500
 }
 
+// LeastTTL is the shortest time to live of a DNS-only record, in seconds.
+// https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/
+func (z Zone) LeastTTL() int {
+	if z.Plan == "enterprise" {
+		return 30
+	}
+	return 60
+}
+
 // Patch names the fields of a record to change. A nil field is not sent, so
 // that Cloudflare keeps what stands there.
 type Patch struct {

@@ -71,6 +71,9 @@ func (n *nights) add(round ddns.Report) {
 	if round.GapS > 0 {
 		n.past.Moves = append(n.past.Moves, doctor.Stretch{From: ended.Add(-time.Duration(round.GapS * float64(time.Second))), To: ended})
 	}
+	if len(round.Verdicts)+len(round.Conditions) == 0 && len(round.Changes) > 0 {
+		return // it wrote, and looked at nothing else
+	}
 	n.addHops(round)
 	n.addLine(round)
 }

@@ -68,6 +68,16 @@ func (k *keeper) save(round ddns.Round, memory ddns.Memory) {
 	k.keep(leaving{round.Report(), memory})
 }
 
+// note writes down what was done, and nothing of what is to be remembered: that
+// is the daemon's, if one runs.
+func (k *keeper) note(round ddns.Round) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.open() {
+		k.trouble = k.journal.Append(round.Report())
+	}
+}
+
 // keep writes down what a round leaves behind, or owes it.
 func (k *keeper) keep(l leaving) {
 	if k.open() {

@@ -14,10 +14,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// rollbacks goes the way back of every rollback file below HOME, the newest
-// first. What that printed is in the file back.
-func rollbacks(ts *testscript.TestScript, _ bool, _ []string) {
-	files, err := filepath.Glob(ts.MkAbs(".local/state/cfddns/rollback-*.json"))
+// rollbacks [DIR] goes the way back of every rollback file of a directory, or
+// below HOME, the newest first. What that printed is in the file back.
+func rollbacks(ts *testscript.TestScript, _ bool, args []string) {
+	dir := append(args, ".local/state/cfddns")[0]
+	files, err := filepath.Glob(filepath.Join(ts.MkAbs(dir), "rollback-*.json"))
 	ts.Check(err)
 	var said strings.Builder
 	for _, file := range slices.Backward(files) {

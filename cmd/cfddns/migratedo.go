@@ -215,7 +215,9 @@ func (m *migration) writeChunk(ctx context.Context, chunk []ddns.Target) error {
 	if runner.Asked == nil {
 		runner.Asked, m.asked = round.Verdicts, m.app.clock()
 	}
-	if !m.running {
+	if m.running {
+		m.parts.keeper.note(round)
+	} else {
 		m.parts.keeper.save(round, m.past.Memory)
 	}
 	m.round.Proofs = append(m.round.Proofs, round.Proofs...)
@@ -266,6 +268,7 @@ func (m *migration) writeVia(ctx context.Context, via *migrateRow, count func(in
 		n := min(len(changes), changes[0].Zone.BatchLimit(), chunkMost)
 		var made []ddns.Receipt
 		made, m.past.Facts = m.parts.runner.Write(context.WithoutCancel(ctx), changes[:n], m.past.Facts)
+		m.note(made)
 		for _, rc := range made {
 			m.results[rc.Change.Target.Name+" CNAME"] = outcomeOf(rc)
 			m.round.Receipts = append(m.round.Receipts, rc)
@@ -276,6 +279,16 @@ func (m *migration) writeVia(ctx context.Context, via *migrateRow, count func(in
 		changes, m.tried = changes[n:], m.tried+n
 		count(m.tried)
 	}
+}
+
+// note writes changes that no round made into the journal, as one.
+func (m *migration) note(made []ddns.Receipt) {
+	now := m.app.clock()
+	round := ddns.Round{ID: fmt.Sprintf("%x", now.UnixNano()), Started: now, Trigger: ddns.ByOnce, Receipts: made}
+	for _, rc := range made {
+		round.Outcomes = append(round.Outcomes, outcomeOf(rc))
+	}
+	m.parts.keeper.note(round)
 }
 
 // outcomeOf is how a target stands after a change that no round made.

@@ -107,9 +107,14 @@ func drawWishes(t *rapid.T) string {
 	}
 	text.WriteString("records:\n")
 	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(worldNames), 1, 4, rapid.ID).Draw(t, "wanted") {
-		fmt.Fprintf(&text, "  - {name: %q, proxied: %s, on_cname: %s, extra: %s, ttl: %s}\n", name, keep.Draw(t, "wanted proxied"),
+		proxied := keep.Draw(t, "wanted proxied")
+		ttls := []string{"keep", "keep", "auto", "30", "120"}
+		if proxied != "false" { // a proxied record has none of its own, and a default may say so
+			ttls = ttls[:3]
+		}
+		fmt.Fprintf(&text, "  - {name: %q, proxied: %s, on_cname: %s, extra: %s, ttl: %s}\n", name, proxied,
 			rapid.SampledFrom([]string{"refuse", "replace"}).Draw(t, "on_cname"), rapid.SampledFrom([]string{"keep", "keep", "delete"}).Draw(t, "extra"),
-			rapid.SampledFrom([]string{"keep", "keep", "auto"}).Draw(t, "wanted ttl"))
+			rapid.SampledFrom(ttls).Draw(t, "wanted ttl"))
 	}
 	return text.String()
 }

@@ -153,6 +153,7 @@ func (m *migration) goBack(ctx context.Context, backs []ddns.Back, found ddns.Fo
 		}
 		var made []ddns.Receipt
 		made, found = m.parts.runner.Write(context.WithoutCancel(ctx), changes, found)
+		m.note(made)
 		for _, rc := range made {
 			i := at[rc.Change.Target.Key()]
 			o := outcomeOf(rc)
