@@ -52,13 +52,13 @@ func (d differ) create(address netip.Addr) (Outcome, []Change) {
 	return o, []Change{d.change(Create, nil, &after, why)}
 }
 
-// ttl is the time to live that is wished for: not below what the zone's plan
-// takes, since Cloudflare would refuse the whole change.
+// ttl is the time to live that is wished for: one that only another plan takes
+// is the least that the zone's takes, since Cloudflare would refuse the whole change.
 func (d differ) ttl() int {
-	if d.target.TTL > 1 {
-		return max(d.target.TTL, d.zone.Zone.LeastTTL())
+	if ttl := d.target.TTL; ttl < leastTTL {
+		return ttl
 	}
-	return d.target.TTL
+	return max(d.target.TTL, d.zone.Zone.LeastTTL())
 }
 
 // sibling is an address record that stands at the name already: of the other

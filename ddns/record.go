@@ -77,10 +77,13 @@ func (z Zone) CommentLimit() int {
 // https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/
 func (z Zone) LeastTTL() int {
 	if z.Plan == "enterprise" {
-		return 30
+		return leastTTL
 	}
 	return 60
 }
+
+// leastTTL is the shortest that any plan takes.
+const leastTTL = 30
 
 // Patch names the fields of a record to change. A nil field is not sent, so
 // that Cloudflare keeps what stands there.
