@@ -50,6 +50,8 @@ type Config struct {
 	// TokenSource is where the token came from, for the hint of a refused one:
 	// the name of a variable, or the path of a file. Empty: not said.
 	TokenSource string
+	// ReplaceToken says how a token is replaced there. Empty: not said.
+	ReplaceToken string
 	// BaseURL of the API; empty means DefaultBaseURL. https only, except on
 	// loopback: a token does not travel in the clear.
 	BaseURL string
@@ -122,6 +124,7 @@ type Client struct {
 	open    opener // of a connection to it
 	agent   string // what we call ourselves
 	source  string // where the token came from
+	replace string // and how it is replaced there
 	timeout time.Duration
 	dialer  *dialer
 	http    *http.Client
@@ -143,6 +146,7 @@ func New(config Config) *Client {
 		refused: config.Validate(),
 		token:   &config.Token,
 		source:  config.TokenSource,
+		replace: config.ReplaceToken,
 		timeout: config.Timeout,
 		dialer:  &dialer{world: config.World, broken: config.Broken, open: map[*apiConn]struct{}{}},
 		queue:   queue{slots: make(chan struct{}, callsAtOnce)},

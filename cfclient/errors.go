@@ -233,23 +233,12 @@ func (c *Client) sort(q question, status int, wait time.Duration, err error) *dd
 		e.Hint = hintPermission(q)
 	}
 	if e.Kind == ddns.TokenRefused && c.source != "" {
-		e.Hint += "; it came from " + c.source + ": " + replaceThere(c.source)
+		e.Hint += "; it came from " + c.source
+		if c.replace != "" {
+			e.Hint += ": " + c.replace
+		}
 	}
 	return e
-}
-
-// replaceThere says how a token is replaced where it came from.
-func replaceThere(source string) string {
-	switch {
-	case strings.Contains(source, "credential"):
-		return "replace /etc/cfddns/token (or what the service's LoadCredential= names), then: systemctl restart cfddns"
-	case strings.HasSuffix(strings.ToUpper(source), "TOKEN_FILE"):
-		return "write the new one into that file; a running cfddns takes it within seconds, the systemd service with: systemctl restart cfddns, a container that was given this file alone with: docker restart cfddns"
-	case strings.HasPrefix(source, "CLOUDFLARE_") || strings.HasPrefix(source, "CFDDNS_"):
-		return "set the new one there, and restart"
-	default:
-		return "write the new one there, and reload (SIGHUP) or restart"
-	}
 }
 
 const (

@@ -25,11 +25,12 @@ type handedOver struct {
 	// blank: the unit's file is missing or empty. The shipped unit then hands
 	// over an empty line, for the token may be elsewhere.
 	blank bool
+	site  Site // whose words say what to do
 }
 
 // credential finds the token's credential. The directory holds what the unit
 // loads, which may be no token.
-func credential(vars map[string]string) handedOver {
+func credential(vars map[string]string, site Site) handedOver {
 	dir := vars["CREDENTIALS_DIRECTORY"]
 	if dir == "" {
 		return handedOver{}
@@ -39,7 +40,7 @@ func credential(vars map[string]string) handedOver {
 	if errors.Is(err, fs.ErrNotExist) {
 		return handedOver{}
 	}
-	return handedOver{path: path, blank: err == nil && strings.TrimSpace(string(content)) == ""}
+	return handedOver{path: path, blank: err == nil && strings.TrimSpace(string(content)) == "", site: site}
 }
 
 // explain adds to an error of a token's file what the unit has to do with it.
@@ -47,9 +48,9 @@ func (h handedOver) explain(err error, file string) error {
 	locked := onlyEncrypted(file)
 	switch {
 	case h.blank && locked != "":
-		return fmt.Errorf("%w. The service was handed no token: write it into %s, or hand it %s by LoadCredentialEncrypted=, then: systemctl restart cfddns", err, unitTokens()[0], locked)
+		return fmt.Errorf("%w. The service was handed no token: write it into %s, or hand it %s by LoadCredentialEncrypted=%s", err, unitTokens()[0], locked, h.site.again())
 	case h.blank:
-		return fmt.Errorf("%w. The service was handed no token: write it into %s, then: systemctl restart cfddns", err, unitTokens()[0])
+		return fmt.Errorf("%w. The service was handed no token: write it into %s%s", err, unitTokens()[0], h.site.again())
 	case locked != "":
 		return fmt.Errorf("%w. %s is for the service; for a command by hand: %s | CLOUDFLARE_API_TOKEN_FILE=/dev/stdin cfddns …", err, locked, ddns.CommandLine("systemd-creds", "decrypt", "--name="+tokenCredential, locked, "-"))
 	}

@@ -34,7 +34,7 @@ func TestATokenFileThatIsNewerThanTheCredentialIsTold(t *testing.T) {
 	if err := os.WriteFile(file, []byte("new\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	handed := credential(map[string]string{"CREDENTIALS_DIRECTORY": dir})
+	handed := credential(map[string]string{"CREDENTIALS_DIRECTORY": dir}, Site{})
 	for age, want := range map[time.Duration]int{-time.Minute: 0, time.Minute: 1} {
 		written := time.Now().Add(age)
 		if err := os.Chtimes(file, written, written); err != nil {

@@ -45,7 +45,7 @@ func Token(c Config, env []string) (ddns.Secret, string, []Warning, error) {
 		warnings []Warning
 	)
 	vars := environment(env)
-	handed := credential(vars)
+	handed := credential(vars, SiteOf(env))
 	for _, p := range places(c, handed, vars) {
 		found, warning, err := p.read()
 		switch {

@@ -122,7 +122,7 @@ func (p *parts) checkToken(ctx context.Context, round ddns.Round) finding {
 		f.Why = fmt.Sprintf("%s until %s", token.Status, token.Expires.UTC().Format(time.DateOnly))
 	}
 	if soon := (ddns.TokenEnd{Expires: token.Expires}).Soon(round.Started); soon && f.State == string(ddns.Right) {
-		f.State, f.Hint = note, fmt.Sprintf("make a new token before that day, put it into %s, and restart", p.tokenSource)
+		f.State, f.Hint = note, fmt.Sprintf("make a new token before that day; %s", p.replaceToken)
 	}
 	return f
 }

@@ -56,6 +56,7 @@ type question struct {
 	path   string // as it was named or found
 	read   configs.Origin
 	broken error // why it cannot be used
+	site   configs.Site
 }
 
 // asks is the configuration that this command is about.
@@ -63,9 +64,9 @@ func (a *app) asks() question {
 	path := configs.Find(a.configFile, a.env)
 	cfg, _, err := configs.Load(path, a.env)
 	if err != nil {
-		return question{path, configs.Place(path, a.env), err}
+		return question{path, configs.Place(path, a.env), err, configs.SiteOf(a.env)}
 	}
-	return question{path, cfg.Read, nil}
+	return question{path, cfg.Read, nil, configs.SiteOf(a.env)}
 }
 
 // met is a daemon that answers, and for what.
@@ -321,8 +322,7 @@ func (w question) pending(now InForce) string {
 	case w.broken != nil:
 		return strings.ReplaceAll(w.broken.Error(), "\n", "; ") + "; the daemon goes on with what it read before"
 	case w.read.Digest != now.Digest && w.read.Digest != "":
-		return fmt.Sprintf("%s was changed since the daemon read it: kill -HUP %d, or systemctl reload cfddns",
-			w.read.File, now.PID)
+		return fmt.Sprintf("%s was changed since the daemon read it: %s", w.read.File, w.site.Reload(now.PID))
 	}
 	return ""
 }

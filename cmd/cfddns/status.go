@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cfddns/cfddns/configs"
 	"github.com/cfddns/cfddns/ddns"
 	"github.com/spf13/cobra"
 )
@@ -42,7 +43,7 @@ func (a *app) status(ctx context.Context) error {
 	}
 	if s.Refused != "" {
 		sayf(a.stdout, "%s  %s: %s\n", a.paint(string(ddns.Alarm), 12), reloadRefused, s.Refused)
-		sayHint(a.stdout, "mend the file, and reload: kill -HUP, or systemctl reload cfddns; a restart would end with it")
+		sayHint(a.stdout, "mend the file, and reload: "+configs.SiteOf(a.env).Reload(0)+"; a restart would end with it")
 	}
 	if s.Round != nil {
 		a.sayNames(s)

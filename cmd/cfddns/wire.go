@@ -22,13 +22,15 @@ type parts struct {
 	network     network
 	client      *cfclient.Client
 	tokenSource string
-	fingerprint string
-	runner      *ddns.Runner
-	router      ipsource.Router // that explains, and is watched
-	keeper      *keeper
-	broken      chan struct{} // a kept connection to Cloudflare broke
-	memory      ddns.Memory
-	warnings    []string
+	// replaceToken says how a token is replaced there.
+	replaceToken string
+	fingerprint  string
+	runner       *ddns.Runner
+	router       ipsource.Router // that explains, and is watched
+	keeper       *keeper
+	broken       chan struct{} // a kept connection to Cloudflare broke
+	memory       ddns.Memory
+	warnings     []string
 }
 
 // wire builds the parts. Its errors are about the configuration alone.
@@ -78,8 +80,9 @@ func (p *parts) connect(a *app) error {
 		return err
 	}
 	p.warn(warnings...)
-	p.tokenSource, p.fingerprint = source, configs.Fingerprint(token)
-	c := cfclient.Config{Token: token, BaseURL: p.config.Cloudflare.API, World: p.network, UserAgent: userAgent(), TokenSource: source, Broken: p.breaks}
+	p.tokenSource, p.replaceToken, p.fingerprint = source, configs.SiteOf(a.env).ReplaceToken(source), configs.Fingerprint(token)
+	c := cfclient.Config{Token: token, BaseURL: p.config.Cloudflare.API, World: p.network, UserAgent: userAgent(), TokenSource: source,
+		ReplaceToken: p.replaceToken, Broken: p.breaks}
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("the token of %s: %w", source, err)
 	}
