@@ -39,7 +39,7 @@ func (a EdgeAnswer) word() string {
 	case a.Challenge:
 		return "a challenge"
 	case a.CloudflareError != 0:
-		return fmt.Sprintf("%d, error %d", a.Status, a.CloudflareError)
+		return fmt.Sprintf("error %d", a.CloudflareError)
 	case a.Cache != "":
 		return fmt.Sprintf("%d, cache: %s", a.Status, a.Cache)
 	default:

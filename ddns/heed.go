@@ -81,7 +81,8 @@ func holdShared(wan WAN, h Holding, change bool, wanted Wanted) Holding {
 // another address: a VPN on the router, or a line that failed over. Which of the
 // two, only visitors show.
 func (w WAN) against(agreed netip.Addr, published []netip.Addr) bool {
-	return w.Backing > Hearsay && w.NAT == NATElsewhere && isChange(agreed, published) && slices.Contains(published, w.Address)
+	return w.Backing > Hearsay && w.NAT == NATElsewhere &&
+		isChange(agreed, published) && slices.Contains(published, w.Address)
 }
 
 // holdAgainst holds a change that a witness speaks against: all of it for a
@@ -98,7 +99,8 @@ func holdAgainst(wan WAN, h Holding, wanted Wanted) Holding {
 		h.Why = fmt.Sprintf("%s; the router names what is published, so the change waits a moment", wan.Why)
 	case wan.Still.Answers:
 		h.Guard, h.ProxiedWait = RouterGuard, true
-		h.Why = fmt.Sprintf("%s; visitors still reach this home at %s (asked for %s), so names behind the proxy stay there", wan.Why, wan.Address, wan.Still.Name)
+		h.Why = fmt.Sprintf("%s; visitors still reach this home at %s (asked for %s), so names behind the proxy stay there",
+			wan.Why, wan.Address, wan.Still.Name)
 	default:
 		h.Why = fmt.Sprintf("%s; published all the same: %s", wan.Why, wan.Still.Why)
 	}

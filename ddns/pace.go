@@ -158,6 +158,14 @@ func (h Holding) pressing() bool {
 	return h.Decision == Wait && (h.Guard != CGNATGuard || !h.Until.IsZero())
 }
 
+// Counting reports whether a witness holds a change until a time that only a
+// round which remembers this one would know.
+func (r Round) Counting() bool {
+	return slices.ContainsFunc(r.Holdings, func(h Holding) bool {
+		return h.Decision == Wait && !h.Until.IsZero() && (h.Guard == CGNATGuard || h.Guard == RouterGuard)
+	})
+}
+
 // guardEnds is how long it is, after the round, until the first of the guards
 // that hold a change ends. One that should have ended waits for rounds, and is
 // given the next after paceGuard.

@@ -44,7 +44,8 @@ func (r *Runner) lookStill(ctx context.Context, found Found, wan WAN, m Memory) 
 func (r *Runner) stillClaims(found Found, at netip.Addr, m Memory) (claims []claim) {
 	for _, t := range r.Targets {
 		z, ok := found.zoneOf(t.Name)
-		if !ok || !z.serves() || t.Family() != FamilyOf(at) || t.Check == "off" || m.Origins[t.Key()] == "" || len(claims) == stillNames {
+		known := m.Origins[t.Key()] != "" && t.Check != "off"
+		if !ok || !z.serves() || t.Family() != FamilyOf(at) || !known || len(claims) == stillNames {
 			continue
 		}
 		records := slices.DeleteFunc(z.at(t.Name), func(rec Record) bool {

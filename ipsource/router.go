@@ -182,7 +182,8 @@ func (h *hearing) passOver() {
 // settles reports whether an address is such that nobody needs to be waited for
 // long. One of a provider's NAT may hold a change, and every word on it counts.
 func (h *hearing) settles(w word) bool {
-	return w.Address.IsValid() && !w.Hop && !(w.far && h.answered) && !ddns.TranslatedByProvider(w.Address)
+	heard := !w.far || !h.answered
+	return w.Address.IsValid() && !w.Hop && heard && !ddns.TranslatedByProvider(w.Address)
 }
 
 // askOne asks one router by every protocol. What it says over TCP has the backing.
@@ -225,10 +226,12 @@ func (r Router) askOne(ctx context.Context, router netip.Addr, overTCP ddns.Back
 func atInterface(g ddns.Gateway) []ddns.WANFinding {
 	f := ddns.WANFinding{By: "interface " + g.Interface, Address: g.Local, Backing: ddns.OwnLine}
 	switch {
-	case g.Tunnel && g.Chosen && ddns.TranslatedByProvider(g.Local): // within the VPN; its provider is not the line's
+	case g.Tunnel && g.Chosen && ddns.TranslatedByProvider(g.Local): // of the VPN, and not of the line
 		return nil
 	case g.Tunnel && !g.Chosen:
-		f.Address, f.Err = netip.Addr{}, fmt.Errorf("the default route leads through the tunnel %s, and a VPN's address is not this home's", g.Interface)
+		f.Address = netip.Addr{}
+		f.Err = fmt.Errorf("the default route leads through the tunnel %s, and a VPN's address is not this home's",
+			g.Interface)
 	case ddns.Sane(g.Local, ddns.IPv4) != nil && !ddns.TranslatedByProvider(g.Local):
 		return nil
 	}

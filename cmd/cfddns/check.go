@@ -70,7 +70,6 @@ func (a *app) check(ctx context.Context, write bool) error {
 	a.warn(p.warnings)
 	p.runner.Dry = true
 	stop := a.progress("asking Cloudflare and the sources")
-	p.runner.Forgets = cfg.State == ""
 	round, _ := p.runner.Round(ctx, ddns.ByOnce, ddns.Past{Memory: p.memory})
 	report := checkReport{Verdicts: ddns.VerdictReports(round.Verdicts), Targets: round.Report().Targets, Unkept: []string{},
 		Conditions: append([]ddns.Condition{}, round.Conditions...), Exit: round.Exit()}

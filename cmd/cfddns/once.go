@@ -90,6 +90,12 @@ func (a *app) onceOnly(ctx context.Context, flags onceFlags) (done doneOnce, err
 	done.round = round
 	if !flags.dry {
 		p.keeper.save(round, past.Memory)
+		if p.keeper.why() != nil && round.Counting() { // the next run would begin to count anew
+			p.runner.Forgets, p.runner.Asked = true, round.Verdicts
+			round, past = p.runner.Round(ctx, ddns.ByOnce, past)
+			done.round = round
+			p.keeper.save(round, past.Memory)
+		}
 		done.unkept = a.sayUnkept(round, p.keeper.why())
 	}
 	round = a.withPasted(round)
