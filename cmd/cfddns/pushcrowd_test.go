@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/needs"
 	"pgregory.net/rapid"
 )
 
@@ -242,63 +244,82 @@ func TestOneDeviceIsOneStranger(t *testing.T) {
 	}
 }
 
-// TestThousandsOfHalfOpenConnectionsSilenceNobody floods the door from this very
-// address, over real sockets.
+// TestThousandsOfHalfOpenConnectionsSilenceNobody floods the door over real
+// sockets. A router whose push fails pushes again.
 func TestThousandsOfHalfOpenConnectionsSilenceNobody(t *testing.T) {
 	p := newTestPushes(&house{round: pushedRound("1", ddns.Right)}, slog.New(slog.DiscardHandler))
 	place := freePlace(t)
 	startDoor(t, p.ServeHTTP, place)
 	becomes(t, place, true)
-	end := make(chan struct{})
+	flooder := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	first, err := flooder.DialContext(t.Context(), "tcp", place)
+	needs.Kernel(t, "a second address of loopback", err)
+	first.Close()
+	end, full := make(chan struct{}), make(chan struct{}, 1)
 	var flooding sync.WaitGroup
-	full := make(chan struct{}, 1)
 	for range 8 {
-		flooding.Go(func() {
-			var open []net.Conn
-			for n := 0; ; n++ {
-				select {
-				case <-end:
-					for _, conn := range open {
-						conn.Close()
-					}
-					return
-				default:
-				}
-				conn, err := net.Dial("tcp", place)
-				if err != nil {
-					continue
-				}
-				if n%2 == 0 {
-					fmt.Fprint(conn, "GET /nic/upd")
-				}
-				if open = append(open, conn); len(open) > 500 {
-					open[0].Close()
-					open = open[1:]
-					select {
-					case full <- struct{}{}:
-					default:
-					}
-				}
-			}
-		})
+		flooding.Go(func() { flood(t, flooder, place, full, end) })
 	}
 	<-full
-	for range 5 {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+place+pushPath+"?hostname=home.example.com", nil)
-		if err != nil {
-			t.Fatal(err)
+	for from, local := range map[string]*net.Dialer{"another address": {}, "the same address": flooder} {
+		answered := false
+		for range 10 {
+			answered = answered || pushOver(t, local, place)
 		}
-		r.SetBasicAuth("cfddns", pushPassword)
-		answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}).Do(r)
-		if err != nil {
-			t.Errorf("a push was not answered: %v", err)
-			continue
-		}
-		answer.Body.Close()
-		if answer.StatusCode != http.StatusOK {
-			t.Errorf("a push was answered %s", answer.Status)
+		if !answered {
+			t.Errorf("of ten pushes from %s none was answered", from)
 		}
 	}
 	close(end)
 	flooding.Wait()
+}
+
+// flood opens connections that ask nothing, or half of something, without end.
+func flood(t *testing.T, from *net.Dialer, place string, full chan<- struct{}, end <-chan struct{}) {
+	const many = 500
+	var open []net.Conn
+	defer func() {
+		for _, conn := range open {
+			conn.Close()
+		}
+	}()
+	for n := 0; ; n++ {
+		select {
+		case <-end:
+			return
+		default:
+		}
+		conn, err := from.DialContext(t.Context(), "tcp", place)
+		if err != nil {
+			continue
+		}
+		if n%2 == 0 {
+			_, _ = io.WriteString(conn, "GET /nic/upd") // it may be closed already
+		}
+		if open = append(open, conn); len(open) > many {
+			open[0].Close()
+			open = open[1:]
+			select {
+			case full <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// pushOver makes a push over a connection of its own; true if it was answered.
+func pushOver(t *testing.T, from *net.Dialer, place string) bool {
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+place+pushPath+"?hostname=home.example.com", nil)
+	if err != nil {
+		t.Error(err)
+		return false
+	}
+	r.SetBasicAuth("cfddns", pushPassword)
+	client := &http.Client{Transport: &http.Transport{DialContext: from.DialContext, DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	answer, err := client.Do(r)
+	if err != nil {
+		return false
+	}
+	answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
 }
