@@ -182,7 +182,7 @@ func (w brokenWorld) examine(t *testing.T, s *sandbox.Sandbox) (run doctorRun) {
 	root := a.root()
 	root.SetArgs(append([]string{"doctor", sickName, "--config", config, "--output", "json"}, w.args...))
 	err := root.ExecuteContext(t.Context())
-	run.said = out.String()+problems.String()
+	run.said = out.String() + problems.String()
 	if coded, ok := errors.AsType[*exitError](err); ok {
 		run.exit = coded.code
 	} else if err != nil {

@@ -74,7 +74,7 @@ func bootTimeout() string {
 	if os.Getenv(labLong) != "" {
 		return "1h"
 	}
-	return "150s"
+	return "10m"
 }
 
 // enterBootRoom makes the namespaces fit for a boot.
@@ -231,7 +231,7 @@ func (s *system) powerOff() {
 	s.run("systemctl", "--no-block", "poweroff")
 	select {
 	case <-s.ended:
-	case <-time.After(bootPatience):
+	case <-time.After(busy * bootPatience):
 		s.l.Fatalf("the system does not shut down:\n%s", s.console)
 	}
 }

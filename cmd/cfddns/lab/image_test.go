@@ -69,7 +69,7 @@ func TestImage(t *testing.T) {
 // imageInside runs a test again, as root. The first process of the namespace is
 // a shell: it buries what podman leaves to it.
 func imageInside(dir, test string) labEnd {
-	again := exec.Command("sh", append([]string{"-c", `"$0" "$@"; exit $?`, os.Args[0]}, onlyTest(test, "300s")...)...)
+	again := exec.Command("sh", append([]string{"-c", `"$0" "$@"; exit $?`, os.Args[0]}, onlyTest(test, "10m")...)...)
 	again.Env = append(os.Environ(), labImage+"="+dir, labProgram+"="+filepath.Join(dir, "cfddns"))
 	again.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,

@@ -125,7 +125,7 @@ func (s scenario) inside(place *syscall.SysProcAttr, program, test string) labEn
 // runInside runs a test again, in new namespaces. That of processes makes all
 // of them end with it.
 func runInside(place *syscall.SysProcAttr, program, test string) labEnd {
-	again := exec.Command(os.Args[0], onlyTest(test, "150s")...)
+	again := exec.Command(os.Args[0], onlyTest(test, "10m")...)
 	again.Env = append(os.Environ(), labProgram+"="+program)
 	again.SysProcAttr = place
 	return endOf(again)

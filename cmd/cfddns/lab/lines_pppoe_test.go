@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,13 +23,18 @@ type pppoeLine struct {
 	dialler  *program
 }
 
-// pppoeOptions are the provider's. A line without an echo for two seconds is
+// pppoeOptions are the provider's. A line without an echo for five seconds is
 // dead (LCP, RFC 1661, section 5.8); real lines take a minute.
-const pppoeOptions = "noauth\nnoipv6\nlcp-echo-interval 1\nlcp-echo-failure 2\nlogfile /run/provider.log\n"
+const pppoeOptions = "noauth\nnoipv6\nlcp-echo-interval 1\nlcp-echo-failure 5\nlogfile /run/provider.log\n"
 
 func newPPPoELine(l *lab) *pppoeLine {
 	l.Helper()
-	needs.Programs(l.T, "pppd", "pppoe", "pppoe-server")
+	needs.Programs(l.T, "pppoe", "pppoe-server")
+	pppd, err := os.Stat(needs.Program(l.T, "pppd"))
+	must(l.T, err)
+	if pppd.Mode()&os.ModeSetuid != 0 && pppd.Sys().(*syscall.Stat_t).Uid != 0 {
+		needs.Missing(l.T, "pppd becomes its owner, who is not root in here")
+	}
 	l.look = 100 * time.Millisecond // a kernel of one's own is slow, and looking costs time too
 	p := &pppoeLine{box: l.box("firewall", newMachine(l.T)), l: l}
 	machine{l.T, os.Getpid()}.do(fmt.Sprintf("ip link add ac0 type veth peer name dsl0 netns %d\nip link set ac0 up", p.pid))
@@ -49,7 +55,7 @@ func (p *pppoeLine) provide(address string) {
 func (p *pppoeLine) dial() {
 	p.l.Helper()
 	p.dialler = p.l.launch(p.inside("pppd", "plugin", "pppoe.so", "dsl0", "user", "home", "noauth", "noipv6", "noipdefault", "defaultroute",
-		"nodetach", "persist", "maxfail", "0", "holdoff", "1", "lcp-echo-interval", "1", "lcp-echo-failure", "2"))
+		"nodetach", "persist", "maxfail", "0", "holdoff", "1", "lcp-echo-interval", "1", "lcp-echo-failure", "5"))
 }
 
 // kill ends a program as a power cut does.

@@ -95,8 +95,8 @@ func (p *program) wait(most time.Duration) (code int, took time.Duration) {
 	select {
 	case <-p.ended:
 		return p.code, time.Since(began)
-	case <-time.After(most):
-		p.l.Fatalf("still runs after %s; it said:\n%s%s", most, p.stdout, p.stderr)
+	case <-time.After(busy * most):
+		p.l.Fatalf("still runs after %s; it said:\n%s%s", busy*most, p.stdout, p.stderr)
 		return 0, 0
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cfddns/cfddns/needs"
 	"github.com/cfddns/cfddns/sandbox"
 )
 
@@ -26,6 +27,9 @@ type umlBox struct {
 func (u *uplink) umlHome(name string) *umlBox {
 	u.l.Helper()
 	needsUML(u.l.T)
+	tap, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	needs.Kernel(u.l.T, "a tap device", err)
+	tap.Close()
 	u.do(`iptables -t nat -A POSTROUTING -o wan0 -s 192.168.9.0/24 -j MASQUERADE
 		ip tuntap add tap0 mode tap
 		ip addr add 192.168.9.1/24 dev tap0
@@ -59,9 +63,9 @@ func (b *umlBox) bootTo(clock time.Time, do string) *program {
 ip addr add 192.168.9.10/24 dev vec0
 ip route add default via 192.168.9.1
 busybox date -s @%d >/dev/null
-mount --bind '%s' /etc/hosts
-mount --bind '%s' /etc/resolv.conf
-mount -t hostfs none /srv -o '%s'
+busybox mount -o bind '%s' /etc/hosts
+busybox mount -o bind '%s' /etc/resolv.conf
+busybox mount -t hostfs none /srv -o '%s'
 %sexport CFDDNS_STATE=/srv/state PROGRAM='%s'
 %s
 `, clock.Unix(), b.l.gate.hosts, b.l.gate.conf, b.dir, exports.String(), os.Getenv(labProgram), do), 0o600))
@@ -121,7 +125,7 @@ func (b *umlBox) withDisk() {
 }
 
 // umlDisk mounts it; it writes by itself in ten minutes only.
-const umlDisk = "mount -t ext4 -o commit=600 /dev/ubda /mnt || exit\nexport CFDDNS_STATE=/mnt/state\n"
+const umlDisk = "busybox mount -t ext4 -o commit=600 /dev/ubda /mnt || exit\nexport CFDDNS_STATE=/mnt/state\n"
 
 // The power of a machine is cut as soon as a write was confirmed, and while it
 // migrates: what was confirmed, and the way back, are on its disk.

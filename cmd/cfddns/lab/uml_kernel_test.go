@@ -31,7 +31,7 @@ func (s scenario) hasKernel() bool { return strings.HasPrefix(s.name, ownKernel)
 // needsUML declares what such a kernel needs, and what umlBoots starts.
 func needsUML(t *testing.T) {
 	t.Helper()
-	needs.Programs(t, "busybox", "ip", "linux.uml", "mount", "unshare")
+	needs.Programs(t, "busybox", "ip", "linux.uml", "unshare")
 	needs.File(t, "/usr/lib/uml/modules")
 }
 
@@ -41,14 +41,15 @@ func umlModules() []string {
 		"drivers/net/ppp/ppp_async", "drivers/net/ppp/pppox", "drivers/net/ppp/pppoe"}
 }
 
-// umlBoots is what init does first.
+// umlBoots is what init does first. mount(8) would become its owner, who is not
+// root in there, if somebody else runs the kernel.
 const umlBoots = `#!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/run TMPDIR=/run
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t tmpfs run /run
+busybox mount -t proc proc /proc
+busybox mount -t sysfs sys /sys
+busybox mount -t tmpfs run /run
 mkdir -p /dev/pts
-mount -t devpts pts /dev/pts
+busybox mount -t devpts pts /dev/pts
 ip link set lo up
 `
 
@@ -82,11 +83,11 @@ func runInUML(program, test string) labEnd {
 	}
 	defer os.RemoveAll(dir) // it is temporary anyway
 	script := filepath.Join(dir, "scenario")
-	run := fmt.Sprintf("export CI=%t %s=%s\ncd /run\n%s '%s'\n", needs.CI(), labProgram, program, os.Args[0], strings.Join(onlyTest(test, "120s"), "' '"))
+	run := fmt.Sprintf("export CI=%t %s=%s\ncd /run\n%s '%s'\n", needs.CI(), labProgram, program, os.Args[0], strings.Join(onlyTest(test, "10m"), "' '"))
 	if err := os.WriteFile(script, []byte(run), 0o600); err != nil {
 		return labEnd{err: err}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 130*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 11*time.Minute)
 	defer cancel()
 	boot, err := umlCommand(ctx, script)
 	if err != nil {
