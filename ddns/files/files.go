@@ -186,9 +186,7 @@ func (d *Dir) Append(name string) (*os.File, error) {
 	}
 }
 
-// Create makes a file, for its owner alone, that is not there yet.
-func (d *Dir) Create(name string) (*os.File, error) { return d.create(name, os.O_WRONLY) }
-
+// create makes a file, for its owner alone, that is not there yet.
 func (d *Dir) create(name string, flag int) (*os.File, error) {
 	f, err := d.root.OpenFile(name, flag|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -233,11 +231,34 @@ func (d *Dir) used() bool {
 // owner alone. A kill leaves the old file or the new one, and perhaps a temporary
 // one that nobody else may read; see Sweep.
 func (d *Dir) Replace(name string, content []byte) error {
-	return d.replace(name, content, d.adopt)
+	return d.write(name, content, d.adopt, d.root.Rename)
 }
 
-// replace writes a file that dress has given its owner and mode.
-func (d *Dir) replace(name string, content []byte, dress func(*os.File) error) error {
+// New is Replace for a file that must not be there yet (fs.ErrExist).
+func (d *Dir) New(name string, content []byte) error {
+	return d.write(name, content, d.adopt, d.nameFirst)
+}
+
+// nameFirst gives a file a name that is free. Where the file system has no links,
+// somebody else could take the name in the same moment.
+func (d *Dir) nameFirst(temporary, name string) error {
+	err := d.root.Link(temporary, name)
+	switch {
+	case err == nil:
+		return d.root.Remove(temporary)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, errors.ErrUnsupported):
+		if _, err := d.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+			return fs.ErrExist
+		}
+		return d.root.Rename(temporary, name)
+	default:
+		return err
+	}
+}
+
+// write writes a file that dress has given its owner and mode; settle gives it
+// its name once it is on disk.
+func (d *Dir) write(name string, content []byte, dress func(*os.File) error, settle func(temporary, name string) error) error {
 	f, temporary, err := d.temporary(name)
 	if err != nil {
 		return err
@@ -250,7 +271,7 @@ func (d *Dir) replace(name string, content []byte, dress func(*os.File) error) e
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = d.root.Rename(temporary, name)
+		err = settle(temporary, name)
 	}
 	if err != nil {
 		return errors.Join(err, d.root.Remove(temporary))
@@ -311,7 +332,7 @@ func writeNamed(path string, content []byte, mode fs.FileMode) error {
 		return err
 	}
 	defer d.Close()
-	return d.replace(name, content, func(f *os.File) error { return errors.Join(d.adopt(f), f.Chmod(mode)) })
+	return d.write(name, content, func(f *os.File) error { return errors.Join(d.adopt(f), f.Chmod(mode)) }, d.root.Rename)
 }
 
 // writeInto writes to what is no regular file.

@@ -60,7 +60,7 @@ func (d *Dir) Writable(name string) error {
 
 // ReplaceLike writes a file that keeps what like was given, in one step.
 func (d *Dir) ReplaceLike(name string, content []byte, like Named) error {
-	return d.replace(name, content, func(f *os.File) error {
+	return d.write(name, content, func(f *os.File) error {
 		o, _ := ownerOf(like.info)
 		now, err := f.Stat()
 		if err != nil {
@@ -72,7 +72,7 @@ func (d *Dir) ReplaceLike(name string, content []byte, like Named) error {
 			}
 		}
 		return errors.Join(f.Chmod(like.Mode.Perm()), setAttributes(f, like.list)) // a mode that is set later would change the list
-	})
+	}, d.root.Rename)
 }
 
 // Unchanged reports whether a name still stands for what was read of it.

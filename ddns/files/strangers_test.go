@@ -130,8 +130,7 @@ func TestWhatRootMakesBelongsToTheOwnerOfTheDirectory(t *testing.T) {
 	defer d.Close()
 	appended, err := d.Append("appended")
 	steps(t, err, appended.Close())
-	created, err := d.Create("created")
-	steps(t, err, created.Close(), d.Replace("replaced", nil))
+	steps(t, d.New("created", nil), d.Replace("replaced", nil))
 	release, err := d.Lock(t.Context(), "replaced")
 	if err != nil {
 		t.Fatal(err)

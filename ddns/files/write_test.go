@@ -1,6 +1,7 @@
 package files
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -80,5 +81,21 @@ func is(t *testing.T, path, content string, mode fs.FileMode) {
 	}
 	if got, err := os.ReadFile(path); info.Mode() != mode || string(got) != content || err != nil {
 		t.Errorf("%s: mode %s, content %q, error %v", path, info.Mode(), got, err)
+	}
+}
+
+func TestANewFileTakesNobodysName(t *testing.T) {
+	d, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	steps(t, d.New("file", []byte("first")))
+	if err := d.New("file", []byte("second")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a name that is taken: %v", err)
+	}
+	is(t, d.Path("file"), "first", 0o600)
+	if entries, err := d.Entries(); len(entries) != 1 || err != nil {
+		t.Errorf("left behind: %v, %v", entries, err)
 	}
 }

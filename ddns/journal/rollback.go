@@ -21,6 +21,9 @@ import (
 // rollbackVersion is the version of the format of rollback files.
 const rollbackVersion = 1
 
+// rollbackPrefix begins the names of rollback files; the time follows.
+const rollbackPrefix = "rollback-"
+
 // rollbackMost bounds a rollback file that is read, in bytes.
 const rollbackMost = 64 << 20
 
@@ -145,11 +148,11 @@ func kept(d *files.Dir, content []byte, now time.Time) (where string) {
 // isRollback reports whether an entry of a directory has the name of a rollback file.
 func isRollback(entry fs.DirEntry) bool {
 	name := entry.Name()
-	return strings.HasPrefix(name, "rollback-") && filepath.Ext(name) == ".json" && entry.Type().IsRegular()
+	return strings.HasPrefix(name, rollbackPrefix) && filepath.Ext(name) == ".json" && entry.Type().IsRegular()
 }
 
-// keepIn writes a new file, unless the newest says the same, and returns once it
-// and its name are on disk.
+// keepIn writes a new file in one step, unless the newest says the same, and
+// returns once it and its name are on disk. A kill leaves no half of one.
 func keepIn(dir string, content []byte, now time.Time) (where string, err error) {
 	d, err := files.Make(dir)
 	if err != nil {
@@ -159,33 +162,14 @@ func keepIn(dir string, content []byte, now time.Time) (where string, err error)
 	if where := kept(d, content, now); where != "" {
 		return where, nil
 	}
-	f, name, err := createRollback(d, now)
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = d.Sync()
-	}
-	if err != nil {
-		return "", errors.Join(err, d.Remove(name))
-	}
-	return d.Path(name), nil
-}
-
-// createRollback creates the file of this millisecond, or of the next one that
-// is free: a rollback file is never overwritten.
-func createRollback(d *files.Dir, now time.Time) (f *os.File, name string, err error) {
+	d.Sweep(rollbackPrefix, time.Hour)
 	for {
-		name = "rollback-" + now.Format(asideTime) + ".json"
-		f, err = d.Create(name)
+		name := rollbackPrefix + now.Format(asideTime) + ".json"
+		err := d.New(name, content)
 		if !errors.Is(err, fs.ErrExist) {
-			return f, name, err
+			return d.Path(name), err
 		}
-		now = now.Add(time.Millisecond)
+		now = now.Add(time.Millisecond) // no rollback file is ever overwritten
 	}
 }
 
