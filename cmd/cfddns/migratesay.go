@@ -128,10 +128,11 @@ func (m *migration) sayPrice() {
 	}
 	sayf(out, "\nnothing was written. What it costs:\n")
 	if m.flags.via == "" {
-		sayf(out, "  replacing: %s. Deleted and made anew in one transaction; a resolver that asks in that\n"+
-			"    moment may remember for up to half an hour that the name is gone\n", counted(m.writes(), "write"))
+		sayf(out, "  replacing: %s. Deleted and made anew in one transaction; a resolver\n"+
+			"    that asks in that moment may remember for half an hour that the name is gone\n", counted(m.writes(), "write"))
 		if len(movable) > 1 {
-			sayf(out, "  --via NAME: the others are pointed at NAME. Nothing is deleted, so no gap; one hop stays, inside the account\n")
+			sayf(out, "  --via NAME: the others are pointed at NAME. Nothing is deleted, so no gap;\n"+
+				"    one hop stays, inside the account\n")
 		}
 	} else {
 		sayf(out, "  %s becomes the address, and %s pointed at it: no gap, one hop inside the account\n", m.shownName(m.flags.via), counted(len(slices.DeleteFunc(movable, func(r *migrateRow) bool { return !r.repoint })), "name"))
