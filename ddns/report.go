@@ -126,33 +126,33 @@ func (r Round) Report() Report {
 		Verdicts: VerdictReports(r.Verdicts), WAN: r.WAN.Report(), Hold: []HoldReport{}, Targets: []TargetReport{}, Changes: []ChangeReport{}, Proofs: []ProofReport{}, WaysIn: []WayInReport{},
 		Conditions: []Condition{}, GapS: r.Gap.Seconds(), APICalls: r.Calls, Exit: r.Exit()}
 	for _, c := range r.Conditions {
-		c.Since = c.Since.UTC().Truncate(time.Second)
+		c.Since, c.Title, c.Hint = c.Since.UTC().Truncate(time.Second), brief(c.Title), brief(c.Hint)
 		doc.Conditions = append(doc.Conditions, c)
 	}
 	for _, h := range r.Hints {
-		doc.Hints = append(doc.Hints, HintReport{From: h.From, Says: h.Says})
+		doc.Hints = append(doc.Hints, HintReport{From: h.From, Says: brief(h.Says)})
 	}
 	for i, h := range r.Holdings {
 		decision := h.Decision
 		if h.ProxiedWait { // for some names; each target says which
 			decision = Wait
 		}
-		doc.Hold = append(doc.Hold, HoldReport{Family: h.Family.String(), Decision: decision.String(), Why: h.Why})
+		doc.Hold = append(doc.Hold, HoldReport{Family: h.Family.String(), Decision: decision.String(), Why: brief(h.Why)})
 		if h.Guard == VetoGuard {
 			doc.Verdicts[i].State = Split.String() // a change under veto is a split to whoever reads
 		}
 	}
 	for _, o := range r.Outcomes {
-		doc.Targets = append(doc.Targets, TargetReport{Zone: o.Zone, Name: o.Target.Name, Type: o.Target.Type, State: o.State, Why: o.Why})
+		doc.Targets = append(doc.Targets, TargetReport{Zone: o.Zone, Name: o.Target.Name, Type: o.Target.Type, State: o.State, Why: brief(o.Why)})
 	}
 	for _, rc := range r.Receipts {
 		doc.Changes = append(doc.Changes, rc.report())
 	}
 	for _, o := range r.WaysIn {
-		doc.WaysIn = append(doc.WaysIn, WayInReport{Name: o.Name, Zone: o.Zone, State: o.State, Why: o.Why})
+		doc.WaysIn = append(doc.WaysIn, WayInReport{Name: o.Name, Zone: o.Zone, State: o.State, Why: brief(o.Why)})
 	}
 	for _, p := range r.Proofs {
-		doc.Proofs = append(doc.Proofs, ProofReport{Name: p.Target.Name, Type: p.Target.Type, By: p.By, Outcome: p.Outcome, Answer: p.Answer, Why: p.Why})
+		doc.Proofs = append(doc.Proofs, ProofReport{Name: p.Target.Name, Type: p.Target.Type, By: p.By, Outcome: p.Outcome, Answer: brief(p.Answer), Why: brief(p.Why)})
 	}
 	return doc
 }
@@ -161,11 +161,11 @@ func (r Round) Report() Report {
 func VerdictReports(verdicts []Verdict) []VerdictReport {
 	docs := []VerdictReport{}
 	for _, v := range verdicts {
-		doc := VerdictReport{Family: v.Family.String(), State: v.State.String(), Address: addressText(v.Address), Why: v.Why, Observations: []ObservationReport{}}
+		doc := VerdictReport{Family: v.Family.String(), State: v.State.String(), Address: addressText(v.Address), Why: brief(v.Why), Observations: []ObservationReport{}}
 		for _, o := range v.Observations {
 			said := ObservationReport{Source: o.Source, Operator: o.Operator, Address: addressText(o.Address), TookMS: o.Took.Milliseconds()}
 			if o.Err != nil {
-				said.Error = o.Err.Error()
+				said.Error = brief(o.Err.Error())
 			}
 			doc.Observations = append(doc.Observations, said)
 		}
@@ -176,15 +176,15 @@ func VerdictReports(verdicts []Verdict) []VerdictReport {
 
 // Report turns what is known of the WAN side into its JSON document.
 func (w WAN) Report() WANReport {
-	return WANReport{NAT: cmp.Or(string(w.NAT), "unknown"), Address: addressText(w.Address), Why: w.Why}
+	return WANReport{NAT: cmp.Or(string(w.NAT), "unknown"), Address: addressText(w.Address), Why: brief(w.Why)}
 }
 
 func (rc Receipt) report() ChangeReport {
 	c := rc.Change
 	doc := ChangeReport{Op: c.Op, Zone: c.Zone.Name, Name: c.Target.Name, Type: c.Target.Type,
-		Before: c.Before.report(), After: c.After.report(), Why: c.Why, Receipt: rc.State}
+		Before: c.Before.report(), After: c.After.report(), Why: brief(c.Why), Receipt: rc.State}
 	if rc.Err != nil {
-		doc.Error = rc.Err.Error()
+		doc.Error = brief(rc.Err.Error())
 	}
 	return doc
 }

@@ -255,7 +255,7 @@ func (n *internet) race(ctx context.Context, base string, addresses []netip.Addr
 			if next < len(addresses) {
 				start()
 			} else if running == 0 {
-				return nil, allFailed(errs)
+				return nil, ddns.JoinErrors(errs...)
 			}
 		case <-stagger.C:
 			if next < len(addresses) {
@@ -266,22 +266,6 @@ func (n *internet) race(ctx context.Context, base string, addresses []netip.Addr
 		}
 	}
 }
-
-// allFailed is why none of several addresses could be reached, in one line: it
-// becomes part of a sentence.
-type allFailed []error
-
-// Error implements error.
-func (f allFailed) Error() string {
-	texts := make([]string, len(f))
-	for i, err := range f {
-		texts[i] = err.Error()
-	}
-	return strings.Join(texts, "; ")
-}
-
-// Unwrap returns the reasons one by one.
-func (f allFailed) Unwrap() []error { return f }
 
 // dial opens one connection, bound as wanted.
 func (n *internet) dial(ctx context.Context, base string, to netip.AddrPort) (net.Conn, error) {
