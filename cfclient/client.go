@@ -162,6 +162,9 @@ func New(config Config) *Client {
 	if err != nil {
 		return c
 	}
+	if strings.HasPrefix(DefaultBaseURL, "https://"+base.Hostname()+"/") {
+		c.dialer.world, c.dialer.ours = ddns.Named(config.World, ddns.Complete), true
+	}
 	agent := config.UserAgent
 	if agent == "" {
 		agent = "cfddns"

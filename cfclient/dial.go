@@ -34,6 +34,7 @@ var errSilent = errors.New("the TLS handshake was not answered")
 // from then on.
 type dialer struct {
 	world  ddns.World
+	ours   bool   // the API's name is our own: another way to find it may be tried
 	broken func() // may be nil; see Config.Broken
 	small  atomic.Bool
 
@@ -80,9 +81,18 @@ func (d *dialer) count(n int) {
 
 // plain opens a connection without TLS.
 func (d *dialer) plain(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := d.connect(ctx, d.world, address)
+	if err != nil {
+		return nil, err // no typed nil
+	}
+	return conn, nil
+}
+
+// connect opens a connection in a world.
+func (d *dialer) connect(ctx context.Context, world ddns.World, address string) (*apiConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	conn, err := dialWorld(ctx, d.world, address)
+	conn, err := dialWorld(ctx, world, address)
 	if err != nil {
 		return nil, err
 	}
@@ -99,12 +109,41 @@ func (d *dialer) verified(ctx context.Context, address string) (net.Conn, error)
 		}
 		return d.track(conn), nil
 	}
+	conn, err := d.greeted(ctx, d.world, address)
+	if err == nil || !d.ours || ctx.Err() != nil || !misled(err) {
+		return conn, err
+	}
+	around, ok := ddns.GoAround(d.world)
+	if !ok {
+		return nil, err
+	}
+	conn, otherwise := d.greeted(ctx, around, address)
+	if otherwise != nil {
+		return nil, err
+	}
+	around.Proved(hostOf(address))
+	return conn, nil
+}
+
+// misled reports whether the name may have led to somebody else, or to nobody.
+func misled(err error) bool {
+	return ddns.SomebodyElse(err) || errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errSilent)
+}
+
+// hostOf is the host of HOST:PORT.
+func hostOf(address string) string {
+	host, _, _ := net.SplitHostPort(address)
+	return host
+}
+
+// greeted opens a connection by the usual greeting, or by a small one.
+func (d *dialer) greeted(ctx context.Context, world ddns.World, address string) (net.Conn, error) {
 	small := d.small.Load()
-	conn, err := d.handshake(ctx, address, small)
+	conn, err := d.handshake(ctx, world, address, small)
 	if small || !errors.Is(err, errSilent) {
 		return conn, err
 	}
-	conn, errSmall := d.handshake(ctx, address, true)
+	conn, errSmall := d.handshake(ctx, world, address, true)
 	if errSmall != nil {
 		return nil, err
 	}
@@ -114,24 +153,19 @@ func (d *dialer) verified(ctx context.Context, address string) (net.Conn, error)
 
 // handshake connects to HOST:PORT and verifies that it is HOST. It tells a
 // server that stays silent (errSilent) from one that refuses.
-func (d *dialer) handshake(ctx context.Context, address string, small bool) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(address)
+func (d *dialer) handshake(ctx context.Context, world ddns.World, address string, small bool) (net.Conn, error) {
+	raw, err := d.connect(ctx, world, address)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := d.plain(ctx, address)
-	if err != nil {
-		return nil, err
-	}
-	config := &tls.Config{ServerName: host, RootCAs: d.world.Roots(), MinVersion: tls.VersionTLS12}
+	config := &tls.Config{ServerName: hostOf(address), RootCAs: world.Roots(), MinVersion: tls.VersionTLS12}
 	if small {
 		config.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256}
 	}
 	shaking, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	conn := tls.Client(raw, config)
-	if err := conn.HandshakeContext(shaking); err != nil {
-		_ = raw.Close()
+	conn, err := ddns.Handshake(shaking, raw, config)
+	if err != nil {
 		if shaking.Err() != nil && ctx.Err() == nil {
 			return nil, fmt.Errorf("%w within %v by %s", errSilent, handshakeTimeout, address)
 		}

@@ -105,24 +105,27 @@ func (e Edge) transport(ctx context.Context, at netip.AddrPort) *http.Transport 
 // ctx bounds the connection as well. Nothing secret is sent, so the greeting is
 // small and passes every line (see dialer).
 func oneQuestion(ctx context.Context, world ddns.World, address string) *http.Transport {
-	config := &tls.Config{
-		RootCAs: world.Roots(), MinVersion: tls.VersionTLS12,
-		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
-	}
-	transport := &http.Transport{
-		DisableKeepAlives:   true,
-		TLSClientConfig:     config,
-		TLSHandshakeTimeout: handshakeTimeout,
-		DialContext: func(context.Context, string, string) (net.Conn, error) {
-			return dialWorld(ctx, world, address)
-		},
-	}
-	if simulated, ok := world.(ddns.SimulatedWorld); ok {
-		transport.DialTLSContext = func(context.Context, string, string) (net.Conn, error) {
+	dial := func(context.Context, string, string) (net.Conn, error) { return dialWorld(ctx, world, address) }
+	secure := func(_ context.Context, _, host string) (net.Conn, error) {
+		if simulated, ok := world.(ddns.SimulatedWorld); ok {
 			return simulated.DialTLS(ctx, "tcp", address)
 		}
+		conn, err := dialWorld(ctx, world, address)
+		if err != nil {
+			return nil, err
+		}
+		shaking, cancel := context.WithTimeout(ctx, handshakeTimeout)
+		defer cancel()
+		verified, err := ddns.Handshake(shaking, conn, &tls.Config{
+			ServerName: hostOf(host), RootCAs: world.Roots(), MinVersion: tls.VersionTLS12,
+			CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
+		})
+		if err != nil {
+			return nil, err // no typed nil
+		}
+		return verified, nil
 	}
-	return transport
+	return &http.Transport{DisableKeepAlives: true, DialContext: dial, DialTLSContext: secure}
 }
 
 // edgeAnswer reads the marks that Cloudflare puts on what it made itself.

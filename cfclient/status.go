@@ -64,7 +64,11 @@ func (s Status) summary(ctx context.Context) ([]byte, error) {
 	}
 	request.Header.Set("User-Agent", cmp.Or(s.UserAgent, "cfddns"))
 	at := net.JoinHostPort(request.URL.Hostname(), cmp.Or(request.URL.Port(), "443"))
-	transport := oneQuestion(ctx, s.World, at)
+	world := s.World
+	if s.URL == "" {
+		world = ddns.Named(world, ddns.Complete)
+	}
+	transport := oneQuestion(ctx, world, at)
 	defer transport.CloseIdleConnections()
 	response, err := transport.RoundTrip(request)
 	if err != nil {

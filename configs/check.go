@@ -30,7 +30,7 @@ func (l *loader) check(c Config) {
 	}
 	l.refuse("verify", outside(c.Verify, 0, time.Minute))
 	for i, server := range c.Resolver {
-		l.refuse(index("resolver", i), badHostPort(server, "192.0.2.1:53"))
+		l.refuse(index("resolver", i), badResolver(server))
 	}
 	l.refuse("tls_roots", badPath(c.TLSRoots, "/etc/cfddns/roots.pem"))
 	l.refuse("state", badPath(c.State, "/var/lib/cfddns"))
@@ -282,6 +282,17 @@ func loopback(host string) bool {
 func webURL(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
+}
+
+// badResolver says what is wrong with one entry of resolver.
+func badResolver(text string) string {
+	if !overHTTPS(text) {
+		return badHostPort(text, "192.0.2.1:53")
+	}
+	if u, err := url.Parse(text); err != nil || u.Hostname() == "" || u.User != nil {
+		return "is not the URL of a resolver; write https://dns.google/dns-query"
+	}
+	return ""
 }
 
 func badHostPort(text, example string) string {

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // OnLoopback reports whether the API and every source are on this machine, as
@@ -32,4 +33,17 @@ func (s Source) host() string {
 		return host
 	}
 	return at
+}
+
+// overHTTPS reports whether an entry of resolver is asked over HTTPS.
+func overHTTPS(server string) bool { return strings.HasPrefix(server, "https://") }
+
+// PlainResolvers are those, HOST:PORT, that are asked instead of the system's.
+func (c Config) PlainResolvers() []string {
+	return slices.DeleteFunc(slices.Clone(c.Resolver), overHTTPS)
+}
+
+// HTTPSResolvers are those, by URL, that are asked instead of Cloudflare's and Google's.
+func (c Config) HTTPSResolvers() []string {
+	return slices.DeleteFunc(slices.Clone(c.Resolver), func(server string) bool { return !overHTTPS(server) })
 }

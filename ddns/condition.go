@@ -46,6 +46,7 @@ const (
 	CodeCGNAT        Code = "cgnat"         // the provider translates: visitors cannot come in over IPv4
 	CodeDoubleNAT    Code = "double-nat"    // the router's own WAN address is private: two routers in a row
 	CodeRouter       Code = "router"        // the router names another public address than the one we leave by
+	CodeResolver     Code = "resolver"      // this machine's resolver denies names, or leads them astray
 	CodeHopDark      Code = "hop-dark"      // a DDNS host that names still lead to does not answer
 	CodeUnkept       Code = "unkept"        // a name holds this home's address, and this cfddns does not keep it
 	CodeWayIn        Code = "way-in"        // the way in of a script host could not be kept right
@@ -135,6 +136,7 @@ func Assess(r Round, before []Condition) []Condition {
 		raised = append(raised, assessRoster(v, before)...)
 	}
 	raised = append(raised, r.WAN.assess(r.holdingOf(IPv4), before)...)
+	raised = append(raised, r.assessNames()...)
 	raised = append(raised, assessZones(r.Found)...)
 	for _, o := range r.Outcomes {
 		raised = append(raised, o.Conditions()...)

@@ -26,7 +26,7 @@ func ask(ctx context.Context, r Roster, a Asking) *inquiry {
 	ctx, cancel := context.WithCancel(ctx)
 	slate, first := newSlate(r, a)
 	q := &inquiry{slate: slate, began: time.Now(), ctx: ctx, cancel: cancel}
-	q.answers = make(chan Observation, len(r.Members)+len(r.Spares)) // nobody ever blocks on telling
+	q.answers = make(chan Observation, 2*len(r.Members)+len(r.Spares)) // nobody ever blocks on telling, also not twice
 	q.launch(first)
 	return q
 }
@@ -70,7 +70,11 @@ func (q *inquiry) wait(settled func([]Observation, []Source) bool, wake <-chan s
 	for {
 		outstanding := q.outstanding()
 		if len(outstanding) == 0 || settled(q.observations, outstanding) {
-			return
+			again := q.goAround()
+			if q.launch(again); len(again) == 0 || q.ctx.Err() != nil {
+				return
+			}
+			continue
 		}
 		select {
 		case o := <-q.answers:

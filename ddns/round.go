@@ -22,8 +22,9 @@ type Round struct {
 	Again      bool   // only the proof was asked for again; all else was told before
 	Verdicts   []Verdict
 	WAN        WAN
-	Holdings   []Holding // one for each verdict
-	Found      Found     // as it stands after the changes
+	Names      []NameFinding // what this machine's resolver gets wrong
+	Holdings   []Holding     // one for each verdict
+	Found      Found         // as it stands after the changes
 	Hops       map[string]Hop
 	Outcomes   []Outcome // one for each target
 	Receipts   []Receipt // one for each change
@@ -118,6 +119,9 @@ type Runner struct {
 	// Applied takes what a round wrote before it is proved, with what is then to
 	// be remembered, so that a kill during the proof loses nothing. Nil: nobody.
 	Applied func(Round, Past)
+	// Names says what this machine's resolver gets wrong of the names of our own.
+	// Nil: nobody looks.
+	Names func() []NameFinding
 	// TokenExpires asks when the token ends; the zero time means never. The
 	// account is the one whose zones are kept. Nil: not asked.
 	TokenExpires func(ctx context.Context, account string) (time.Time, error)
@@ -162,6 +166,7 @@ func (r *Runner) RoundUntil(ctx, patience context.Context, trigger Trigger, past
 	round.Beside = r.beside(round, past.Memory)                                 //
 	round.TokenEnd = r.tokenEnd(ctx, round.Found, past.Memory.Token, now)       //
 	round.Verdicts, round.WAN = r.late(patience, seen, round, past, now)        //
+	round.Names = r.misnamed()                                                  //
 	round.Conditions = r.assess(round, past.Memory.Raised, r.keep())            // → assess
 	round.QuietUntil = r.quiet()
 	round.Took, round.Calls, round.BrokenOff = time.Since(began), r.Calls()-calls, ctx.Err() != nil
@@ -183,6 +188,14 @@ func (r *Runner) keep() error {
 		return nil
 	}
 	return r.Keep()
+}
+
+// misnamed is what this machine's resolver gets wrong.
+func (r *Runner) misnamed() []NameFinding {
+	if r.Names == nil {
+		return nil
+	}
+	return r.Names()
 }
 
 // applied tells what was written, if anything was.

@@ -102,6 +102,27 @@ func (q *slate) askAll() []Source {
 	return q.take(q.waiting)
 }
 
+// goAround returns those members to ask again, once, that this machine's
+// resolver denies or leads astray; they are then found without it. Who denies an
+// echo on purpose is respected while that costs nothing: nobody is asked again
+// where the others agree, or where a spare has answered in the member's place.
+func (q *slate) goAround() (again []Source) {
+	if count(q.roster, q.observations).State == Agreed {
+		return nil
+	}
+	for i, s := range q.asked {
+		filled := slices.ContainsFunc(q.observations, func(o Observation) bool { return o.Err == nil && o.InPlaceOf == s.Operator })
+		astray := slices.ContainsFunc(q.observations, func(o Observation) bool { return o.Source == s.Name && misnamed(o.Err) })
+		if s.Around == nil || s.InPlaceOf != "" || filled || !astray {
+			continue
+		}
+		s.Ask, s.Around = s.Around, nil
+		q.asked[i], again = s, append(again, s)
+	}
+	q.observations = slices.DeleteFunc(q.observations, func(o Observation) bool { return named(again, o.Source) })
+	return again
+}
+
 // outstanding are the sources that were asked and have not answered.
 func (q *slate) outstanding() []Source {
 	return slices.DeleteFunc(slices.Clone(q.asked), func(s Source) bool {

@@ -47,4 +47,7 @@ type Source struct {
 	// Ask asks once, over a fresh connection of the family. It returns one
 	// address of that family, or an error that says what came instead.
 	Ask func(ctx context.Context, family Family) (netip.Addr, error)
+	// Around asks as Ask does, and finds the server without this machine's
+	// resolver. Nil: there is no other way to find it.
+	Around func(ctx context.Context, family Family) (netip.Addr, error)
 }

@@ -128,7 +128,7 @@ func connect(ctx context.Context, world ddns.World, family ddns.Family, u *url.U
 	if err != nil {
 		return nil, err
 	}
-	secure := tls.Client(conn, &tls.Config{
+	secure, err := ddns.Handshake(ctx, conn, &tls.Config{
 		ServerName: u.Hostname(),
 		RootCAs:    world.Roots(),
 		// The address that comes back is no secret worth a post-quantum key
@@ -136,9 +136,8 @@ func connect(ctx context.Context, world ddns.World, family ddns.Family, u *url.U
 		// a server knows nothing else.
 		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
 	})
-	if err := secure.HandshakeContext(ctx); err != nil {
-		conn.Close()
-		return nil, err
+	if err != nil {
+		return nil, err // no typed nil: a caller would take it for a connection
 	}
 	return secure, nil
 }

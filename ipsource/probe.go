@@ -21,7 +21,11 @@ func Probes(c Config, world ddns.World) map[ddns.Family][]ddns.Source {
 	for _, family := range c.families() {
 		for _, e := range c.probed(family) {
 			known := &addresses{}
-			s := c.source(e, family, c.vantage(remembering{world, known}))
+			found := world
+			if e.inCatalogue() {
+				found = ddns.Named(world, ddns.Public)
+			}
+			s := c.source(e, family, c.vantage(remembering{found, known}))
 			ask := s.Ask
 			s.Ask = func(ctx context.Context, family ddns.Family) (netip.Addr, error) {
 				address, err := ask(ctx, family)

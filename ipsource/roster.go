@@ -213,17 +213,53 @@ func (c Config) vantage(world ddns.World) vantage {
 func (c Config) source(e entry, family ddns.Family, from vantage) ddns.Source {
 	t := e.kind.traits()
 	a := c.asker(e, family)
-	return ddns.Source{
-		Name: e.name, Operator: e.operator, Class: t.class, Transport: t.transport, Cost: t.cost, Worldwide: servesTheWorld(e.operator),
-		Ask: func(ctx context.Context, family ddns.Family) (netip.Addr, error) {
-			return bounded(ctx, t.limit, func(ctx context.Context) (netip.Addr, error) {
-				if e.kind == viaInterface || e.kind == viaRouter || e.kind == viaCommand {
-					return a.ask(ctx, nil, family) // none of them asks a server out there
-				}
-				return from.ask(ctx, a, family)
-			})
-		},
+	s := ddns.Source{Name: e.name, Operator: e.operator, Class: t.class, Transport: t.transport, Cost: t.cost, Worldwide: servesTheWorld(e.operator)}
+	if e.inCatalogue() {
+		from.world, s.Around = ddns.Named(from.world, ddns.Public), around(from, e, a, t)
 	}
+	s.Ask = func(ctx context.Context, family ddns.Family) (netip.Addr, error) {
+		return bounded(ctx, t.limit, func(ctx context.Context) (netip.Addr, error) {
+			if e.kind == viaInterface || e.kind == viaRouter || e.kind == viaCommand {
+				return a.ask(ctx, nil, family) // none of them asks a server out there
+			}
+			address, err := from.ask(ctx, a, family)
+			if e.inCatalogue() {
+				err = misled(e.hostFor(family), err)
+			}
+			return address, err
+		})
+	}
+	return s
+}
+
+// around asks a source of the catalogue without this machine's resolver; nil if
+// it cannot be found in any other way.
+func around(from vantage, e entry, a asker, t traits) func(context.Context, ddns.Family) (netip.Addr, error) {
+	world, ok := ddns.GoAround(from.world)
+	if !ok {
+		return nil
+	}
+	from.world = world
+	return func(ctx context.Context, family ddns.Family) (netip.Addr, error) {
+		address, err := bounded(ctx, t.limit, func(ctx context.Context) (netip.Addr, error) { return from.ask(ctx, a, family) })
+		if err == nil && t.class == ddns.Authenticated {
+			world.Proved(e.hostFor(family))
+		}
+		return address, err
+	}
+}
+
+// misled marks an error of a host at whose address somebody else answers: its
+// name may have been resolved wrongly.
+func misled(host string, err error) error {
+	if err == nil || !ddns.SomebodyElse(err) {
+		return err
+	}
+	e := &ddns.NameError{NameFinding: ddns.NameFinding{Host: host, Fault: ddns.NameForeign}, Err: err}
+	if at, ok := errors.AsType[*ddns.HandshakeError](err); ok {
+		e.Answer = at.At
+	}
+	return e
 }
 
 // asker returns the way to ask that the entry's kind names.

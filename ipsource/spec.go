@@ -255,6 +255,16 @@ func (e entry) host() string {
 	return ""
 }
 
+// hostFor returns the server that is asked for a family.
+func (e entry) hostFor(family ddns.Family) string {
+	if family == ddns.IPv6 {
+		e.ipv4 = ""
+	} else {
+		e.ipv6 = ""
+	}
+	return e.host()
+}
+
 // hosts returns the servers of an entry, one for each family it serves.
 func (e entry) hosts() (hosts []string) {
 	for _, family := range ddns.Families {

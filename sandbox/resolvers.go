@@ -211,7 +211,7 @@ func lifetime(m *dns.Msg) (ttl time.Duration, ok bool) {
 // and where those are. It does not hang on whether they answer.
 func (s *Sandbox) delegation(q *query) (m *dns.Msg, ok bool) {
 	m = q.reply(dns.RcodeSuccess)
-	if addrs := serverAddrs(q.name); addrs != nil {
+	if addrs := s.addressesOf(q.name); addrs != nil {
 		for _, a := range addrs {
 			if q.qtype == addressType(familyOf(a)) {
 				m.Answer = append(m.Answer, addressRR(q.owner(), nsTTL, a))

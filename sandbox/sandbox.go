@@ -144,7 +144,27 @@ type Sandbox struct {
 	floods        map[netip.Addr]flood
 	seen          analytics
 	incidents     []Incident
-	passed        time.Duration // by which the clock of the resolvers' caches is ahead
+	passed        time.Duration           // by which the clock of the resolvers' caches is ahead
+	hosts         map[string][]netip.Addr // what resolvers answer for the services of this world, if anything
+}
+
+// SetHosts lets the world's resolvers know the services of this world by name,
+// where they stand at addresses that somebody leads to them.
+func (s *Sandbox) SetHosts(hosts map[string][]netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hosts = hosts
+}
+
+// addressesOf are those that were set for a host, or those of a nameserver; nil
+// for any other name.
+func (s *Sandbox) addressesOf(host string) []netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if set := s.hosts[host]; set != nil {
+		return set
+	}
+	return serverAddrs(host)
 }
 
 // SetWAN gives the home another public address. The zero Addr takes the

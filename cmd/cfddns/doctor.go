@@ -99,7 +99,7 @@ type doctorExam struct {
 
 // questions are the names to examine, and how many are left out.
 func (a *app) questions(cfg configs.Config, subject string, f doctorFlags) (questions []doctor.Question, left int, err error) {
-	q := doctor.Question{Clock: a.clock, Spread: a.looksOver, Servers: cfg.Cloudflare.NameServers, Resolvers: cfg.Resolver}
+	q := doctor.Question{Clock: a.clock, Spread: a.looksOver, Servers: cfg.Cloudflare.NameServers, Resolvers: cfg.PlainResolvers()}
 	if f.client != "" {
 		if q.Client, err = netip.ParseAddr(f.client); err != nil || q.Client.Zone() != "" {
 			return nil, 0, fmt.Errorf("--client is %q; write an IPv4 or IPv6 address", f.client)

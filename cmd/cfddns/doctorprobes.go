@@ -38,7 +38,7 @@ func (a *app) probes(cfg configs.Config) (doctor.Probes, *cloudflareSide, error)
 	})
 	look := edge{cfclient.Edge{World: p.network, Address: cfg.Cloudflare.Edge, UserAgent: userAgent(), Timeout: doctor.Patience}}
 	return doctor.Probes{
-		DNS:    nameserver.Client{World: p.network},
+		DNS:    nameserver.Client{World: zoneServers(cfg, p.network)},
 		System: p.network,
 		Web:    web{edge: look, world: p.network},
 		API:    &zonesOnce{side, shared(side.zones)}, History: side,

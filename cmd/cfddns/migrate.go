@@ -222,7 +222,7 @@ func (m *migration) equip(families ...ddns.Family) error {
 	if err != nil {
 		return err
 	}
-	rosters, err := m.app.rosters(wanted, sources)
+	rosters, err := rostersOf(sourcesOf(wanted, sources), sources)
 	if err != nil {
 		return err
 	}

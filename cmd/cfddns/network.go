@@ -33,12 +33,13 @@ type internet struct {
 	device   string         // dial through this interface; empty: the system chooses
 	noTunnel bool           // refuse to leave by a VPN
 	stays    bool           // never leave this machine
+	naming   ddns.Naming    // how hosts are found
 	resolver *resolver
 }
 
 // newInternet is the real network, which trusts the roots of a PEM file beside the system's.
 func newInternet(rootsFile string) (*internet, error) {
-	n := &internet{resolver: &resolver{}}
+	n := &internet{resolver: &resolver{over: dohServers}}
 	n.resolver.doh = n.askDoH
 	if rootsFile == "" {
 		return n, nil
@@ -96,6 +97,16 @@ func (n *internet) From(local netip.Addr) ddns.World {
 	bound.local = local
 	return &bound
 }
+
+// Named implements ddns.NamingWorld.
+func (n *internet) Named(how ddns.Naming) ddns.World {
+	named := *n
+	named.naming = how
+	return &named
+}
+
+// Proved implements ddns.NamingWorld.
+func (n *internet) Proved(host string) { n.resolver.proved(host) }
 
 // Lookup implements ddns.Resolver.
 func (n *internet) Lookup(ctx context.Context, family ddns.Family, host string) ([]netip.Addr, error) {
@@ -194,13 +205,18 @@ func (n *internet) Dial(ctx context.Context, network, address string) (net.Conn,
 	return n.race(ctx, base, addresses, uint16(port))
 }
 
-// addresses are what a host name, or a literal, stands for.
+// addresses are what a host name, or a literal, stands for: a few, since each
+// of them may be dialled.
 func (n *internet) addresses(ctx context.Context, families []ddns.Family, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		if !slices.Contains(families, ddns.FamilyOf(a)) {
 			return nil, fmt.Errorf("%s is no %s address", a, families[0])
 		}
 		return []netip.Addr{a}, nil
+	}
+	if n.naming != ddns.AsWritten {
+		addresses, err := n.resolver.own(ctx, n.naming, families, host)
+		return few(addresses), err
 	}
 	addresses, err := n.resolver.lookup(ctx, families, host)
 	if err != nil {
@@ -209,7 +225,28 @@ func (n *internet) addresses(ctx context.Context, families []ddns.Family, host s
 	if slices.ContainsFunc(addresses, netip.Addr.IsUnspecified) {
 		return nil, fmt.Errorf("%s is answered %s: a DNS filter (Pi-hole, AdGuard) blocks it", host, addresses[0])
 	}
-	return addresses, nil
+	return few(addresses), nil
+}
+
+// addressesMost is how many addresses of a host are dialled.
+const addressesMost = 6
+
+// few are the first of some addresses, of each family in turn, IPv4 first. The
+// same answer always leads to the same ones.
+func few(addresses []netip.Addr) []netip.Addr {
+	byFamily := map[ddns.Family][]netip.Addr{}
+	for _, a := range addresses {
+		byFamily[ddns.FamilyOf(a)] = append(byFamily[ddns.FamilyOf(a)], a)
+	}
+	var chosen []netip.Addr
+	for len(chosen) < min(addressesMost, len(addresses)) {
+		for _, f := range ddns.Families {
+			if left := byFamily[f]; len(left) > 0 && len(chosen) < addressesMost {
+				chosen, byFamily[f] = append(chosen, left[0]), left[1:]
+			}
+		}
+	}
+	return chosen
 }
 
 // race dials the addresses one after the other, each a moment later, and takes

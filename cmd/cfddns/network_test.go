@@ -84,7 +84,7 @@ func TestADeadAddressDoesNotHoldUpTheNext(t *testing.T) {
 }
 
 func TestASilentResolverIsReplacedAfterAMinute(t *testing.T) {
-	r := &resolver{}
+	r := &resolver{over: dohServers}
 	if r.heard(false) {
 		t.Error("replaced at the first silence")
 	}
@@ -97,12 +97,12 @@ func TestASilentResolverIsReplacedAfterAMinute(t *testing.T) {
 	}
 	want := netip.MustParseAddr("45.67.89.1")
 	r.doh = func(_ context.Context, s dohServer, f ddns.Family, host string) ([]netip.Addr, error) {
-		if strings.Contains(s.url, "cloudflare") {
+		if s.host == "cloudflare-dns.com" {
 			return nil, errors.New("silent too")
 		}
 		return []netip.Addr{want}, nil
 	}
-	got, err := r.otherwise(t.Context(), []ddns.Family{ddns.IPv4}, "api.cloudflare.com", errors.New("no answer"))
+	got, err := r.overHTTPS(t.Context(), []ddns.Family{ddns.IPv4}, "api.cloudflare.com", errors.New("no answer"))
 	if err != nil || len(got) != 1 || got[0] != want {
 		t.Errorf("got %v, %v; want %v of the second resolver", got, err, want)
 	}

@@ -222,7 +222,7 @@ func (a *app) homes(ctx context.Context, p *parts, name string) ([]netip.Addr, e
 	if err != nil {
 		return nil, err
 	}
-	rosters, err := a.rosters(cfg, sources)
+	rosters, err := rostersOf(sourcesOf(cfg, sources), sources)
 	if err != nil {
 		return nil, err
 	}

@@ -46,9 +46,10 @@ func (a *app) wire(cfg configs.Config) (*parts, error) {
 		if bindErr == nil {
 			var rosterErr error
 			router = routerOn(sources)
-			rosters, rosterErr = a.rosters(cfg, sources)
+			asked := sourcesOf(cfg, sources)
+			rosters, rosterErr = rostersOf(asked, sources)
 			err = errors.Join(err, rosterErr)
-			probes = ipsource.Probes(sourcesOf(cfg, sources), sources)
+			probes = ipsource.Probes(asked, sources)
 		}
 	}
 	if err != nil {
@@ -117,8 +118,11 @@ func (a *app) networkOf(cfg configs.Config) (network, error) {
 		return nil, err
 	}
 	real.stays = cfg.OnLoopback()
-	if len(cfg.Resolver) > 0 {
-		real.resolver.system = asking(cfg.Resolver)
+	if plain := cfg.PlainResolvers(); len(plain) > 0 {
+		real.resolver.system = asking(plain)
+	}
+	if urls := cfg.HTTPSResolvers(); len(urls) > 0 {
+		real.resolver.over = ownDoH(urls)
 	}
 	return real, nil
 }
@@ -131,9 +135,9 @@ func (a *app) sourceNetwork(n network, bind string) (network, error) {
 	return n, nil
 }
 
-// rosters builds whom to ask, for each family that a target wants.
-func (a *app) rosters(cfg configs.Config, sources network) ([]ddns.Roster, error) {
-	byFamily, err := ipsource.Build(sourcesOf(cfg, sources), sources)
+// rostersOf builds whom to ask, for each family that a target wants.
+func rostersOf(asked ipsource.Config, sources network) ([]ddns.Roster, error) {
+	byFamily, err := ipsource.Build(asked, sources)
 	if err != nil {
 		return nil, fmt.Errorf("ip.sources: %w", err)
 	}
@@ -183,7 +187,7 @@ func (p *parts) rollbackDirs(a *app) []string {
 // newRunner builds the runner of the rounds.
 func (p *parts) newRunner(a *app, rosters []ddns.Roster) *ddns.Runner {
 	cfg := p.config
-	return &ddns.Runner{
+	runner := &ddns.Runner{
 		Targets:  cfg.Targets(),
 		Rosters:  rosters,
 		API:      p.client,
@@ -203,13 +207,26 @@ func (p *parts) newRunner(a *app, rosters []ddns.Roster) *ddns.Runner {
 		Keep:     p.keeper.keepOwed,
 		Applied:  func(round ddns.Round, past ddns.Past) { p.keeper.save(round, past.Memory) },
 		Prover: ddns.Prover{
-			Nameservers: nameserver.Client{World: p.network},
+			Nameservers: nameserver.Client{World: zoneServers(cfg, p.network)},
 			Edge:        edge{cfclient.Edge{World: p.network, Address: cfg.Cloudflare.Edge, UserAgent: userAgent()}},
 			Servers:     cfg.Cloudflare.NameServers,
-			Resolvers:   []string{"https://cloudflare-dns.com/dns-query", "https://dns.google/dns-query"},
+			Resolvers:   dohURLs(cfg.HTTPSResolvers()),
 			Patience:    cfg.Verify,
 		},
 	}
+	if real, ok := p.network.(*internet); ok {
+		runner.Names = real.resolver.found
+	}
+	return runner
+}
+
+// zoneServers is the world in which nameservers are found: the names that a zone
+// has for its own are complete, those that a person wrote are as written.
+func zoneServers(cfg configs.Config, n network) ddns.World {
+	if len(cfg.Cloudflare.NameServers) > 0 {
+		return n
+	}
+	return ddns.Named(n, ddns.Complete)
 }
 
 // edge asks the edge at the usual port.

@@ -52,6 +52,31 @@ func (c Client) askDoH(ctx context.Context, address, name, recordType string) (d
 	return answer, err
 }
 
+// secure opens a connection to a resolver, and has it prove who it is. Resolvers
+// over HTTPS are chosen by us: their names are complete.
+func (c Client) secure(ctx context.Context, address string) (net.Conn, error) {
+	world := ddns.Named(c.World, ddns.Complete)
+	if simulated, ok := world.(ddns.SimulatedWorld); ok {
+		return simulated.DialTLS(ctx, "tcp", address)
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := world.Dial(ctx, network("tcp", address), address)
+	if err != nil {
+		return nil, err
+	}
+	secure, err := ddns.Handshake(ctx, conn, &tls.Config{
+		ServerName: host, RootCAs: world.Roots(), MinVersion: tls.VersionTLS12,
+		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return secure, nil
+}
+
 // post sends a query by HTTPS and returns the message that answers it.
 func (c Client) post(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
 	packed, err := query.Pack()
@@ -91,20 +116,8 @@ func (c Client) post(ctx context.Context, address string, query *dns.Msg) (*dns.
 // is no secret, so the greeting offers no ML-KEM: with it, it would not fit one
 // packet, and some lines drop the second.
 func (c Client) transport(ctx context.Context) *http.Transport {
-	transport := &http.Transport{
+	return &http.Transport{
 		DisableKeepAlives: true,
-		TLSClientConfig: &tls.Config{
-			RootCAs: c.World.Roots(), MinVersion: tls.VersionTLS12,
-			CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
-		},
-		DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
-			return c.World.Dial(ctx, network("tcp", address), address)
-		},
+		DialTLSContext:    func(_ context.Context, _, address string) (net.Conn, error) { return c.secure(ctx, address) },
 	}
-	if world, ok := c.World.(ddns.SimulatedWorld); ok {
-		transport.DialTLSContext = func(_ context.Context, _, address string) (net.Conn, error) {
-			return world.DialTLS(ctx, "tcp", address)
-		}
-	}
-	return transport
 }

@@ -76,7 +76,7 @@ type gateway struct {
 func newGateway(t *testing.T, world ddns.World, ipv6 bool) *gateway {
 	t.Helper()
 	g := &gateway{t: t, world: world, ipv6: ipv6, hosts: ownFile(t, "/etc/hosts"), conf: ownFile(t, "/etc/resolv.conf"),
-		at4: "127.1.0.%d", at6: "fd00:1ab::%d", open: map[string][]io.Closer{}, asked: map[string]int{}}
+		at4: "23.0.0.%d", at6: "2a02:100::%d", open: map[string][]io.Closer{}, asked: map[string]int{}}
 	t.Cleanup(func() {
 		for _, s := range services() {
 			g.stop(s.host)

@@ -56,6 +56,7 @@ func scenarios() []scenario {
 	}
 	all = append(all, lineScenarios()...)
 	all = append(all, boxScenarios()...)
+	all = append(all, nameScenarios()...)
 	return append(all, []scenario{
 		{"killed while it creates", killedCreating},
 		{"killed while it updates", killedUpdating},

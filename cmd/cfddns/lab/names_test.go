@@ -1,0 +1,273 @@
+//go:build linux
+
+package lab
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/sandbox"
+	"github.com/miekg/dns"
+)
+
+// The scenarios of names: a real DNS server is what resolv.conf names, and
+// answers for the services as it is told.
+
+// hereResolver is where it listens.
+const hereResolver = "127.1.1.2"
+
+// wrongHost is an address at which nobody of the services is.
+const wrongHost = "23.9.9.9"
+
+// namesHere is a resolver of the home.
+type namesHere struct {
+	l *lab
+	// says is what it answers for a service, and with which code; nil is silence.
+	says func(host string, right []netip.Addr) (answer []netip.Addr, code int, speaks bool)
+
+	mu    sync.Mutex // guards asked
+	asked []string   // names, lower case
+}
+
+// resolveBy lets names be resolved by a server of this machine alone, with more
+// lines in resolv.conf.
+func (l *lab) resolveBy(conf string, says func(host string, right []netip.Addr) ([]netip.Addr, int, bool)) *namesHere {
+	l.Helper()
+	n := &namesHere{l: l, says: says}
+	packets, err := net.ListenPacket("udp", hereResolver+":53")
+	must(l.T, err)
+	listener, err := net.Listen("tcp", hereResolver+":53")
+	must(l.T, err)
+	for _, server := range []*dns.Server{{PacketConn: packets, Handler: n}, {Listener: listener, Handler: n}} {
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = server.ActivateAndServe() })
+		l.Cleanup(func() {
+			_ = server.Shutdown()
+			serving.Wait()
+		})
+	}
+	hosts := map[string][]netip.Addr{}
+	for _, s := range services() {
+		if net.ParseIP(s.host) == nil {
+			for _, a := range l.gate.addresses(s.host) {
+				hosts[s.host] = append(hosts[s.host], netip.MustParseAddr(a))
+			}
+			slices.SortFunc(hosts[s.host], netip.Addr.Compare)
+			hosts[s.host] = slices.Compact(hosts[s.host])
+		}
+	}
+	l.world.SetHosts(hosts) // what the rest of the world hears
+	must(l.T, os.WriteFile(l.gate.hosts, []byte("127.0.0.1 localhost\n"), 0o644))
+	must(l.T, os.WriteFile(l.gate.conf, []byte("nameserver "+hereResolver+"\n"+conf), 0o644))
+	return n
+}
+
+// ServeDNS implements dns.Handler.
+func (n *namesHere) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
+	name := strings.ToLower(strings.TrimSuffix(q.Question[0].Name, "."))
+	n.mu.Lock()
+	n.asked = append(n.asked, name)
+	n.mu.Unlock()
+	var right []netip.Addr
+	for _, s := range services() {
+		if s.host == name {
+			for _, a := range n.l.gate.addresses(name) {
+				right = append(right, netip.MustParseAddr(a))
+			}
+			break
+		}
+	}
+	answer, code, speaks := n.says(name, right)
+	if !speaks {
+		return
+	}
+	m := new(dns.Msg).SetRcode(q, code)
+	m.RecursionAvailable = true
+	for _, a := range answer {
+		header := dns.RR_Header{Name: q.Question[0].Name, Class: dns.ClassINET, Ttl: 60}
+		switch {
+		case q.Question[0].Qtype == dns.TypeA && a.Is4():
+			header.Rrtype = dns.TypeA
+			m.Answer = append(m.Answer, &dns.A{Hdr: header, A: a.AsSlice()})
+		case q.Question[0].Qtype == dns.TypeAAAA && a.Is6():
+			header.Rrtype = dns.TypeAAAA
+			m.Answer = append(m.Answer, &dns.AAAA{Hdr: header, AAAA: a.AsSlice()})
+		}
+	}
+	if _, tcp := w.RemoteAddr().(*net.TCPAddr); !tcp {
+		m.Truncate(512)
+	}
+	_ = w.WriteMsg(m)
+}
+
+// questions are the names it was asked for that are no services.
+func (n *namesHere) questions() (strange []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, name := range n.asked {
+		if !slices.ContainsFunc(services(), func(s service) bool { return s.host == name }) {
+			strange = append(strange, name)
+		}
+	}
+	return strange
+}
+
+// honest answers what is so.
+func honest(_ string, right []netip.Addr) ([]netip.Addr, int, bool) {
+	if right == nil {
+		return nil, dns.RcodeNameError, true
+	}
+	return right, dns.RcodeSuccess, true
+}
+
+// nameCase is one resolver, and what cfddns makes of it at the first try.
+type nameCase struct {
+	name   string
+	conf   string
+	says   func(host string, right []netip.Addr) ([]netip.Addr, int, bool)
+	exit   int
+	holds  string // the record afterwards
+	told   string // words of the condition resolver; "": there is none
+	around bool   // others were asked over HTTPS
+}
+
+func only(lie func(right []netip.Addr) ([]netip.Addr, int, bool), hosts ...string) func(string, []netip.Addr) ([]netip.Addr, int, bool) {
+	return func(host string, right []netip.Addr) ([]netip.Addr, int, bool) {
+		if right == nil || len(hosts) > 0 && !slices.Contains(hosts, host) {
+			return honest(host, right)
+		}
+		return lie(right)
+	}
+}
+
+func nameCases() []nameCase {
+	denied := func([]netip.Addr) ([]netip.Addr, int, bool) { return nil, dns.RcodeNameError, true }
+	noData := func([]netip.Addr) ([]netip.Addr, int, bool) { return nil, dns.RcodeSuccess, true }
+	failing := func([]netip.Addr) ([]netip.Addr, int, bool) { return nil, dns.RcodeServerFailure, true }
+	silent := func([]netip.Addr) ([]netip.Addr, int, bool) { return nil, 0, false }
+	at := func(address string) func([]netip.Addr) ([]netip.Addr, int, bool) {
+		return func([]netip.Addr) ([]netip.Addr, int, bool) {
+			return []netip.Addr{netip.MustParseAddr(address)}, dns.RcodeSuccess, true
+		}
+	}
+	made := func(pattern string) func(string, []netip.Addr) ([]netip.Addr, int, bool) { // a proxy, which leads where one wants
+		return func(host string, right []netip.Addr) ([]netip.Addr, int, bool) {
+			if right == nil {
+				return honest(host, right)
+			}
+			b := right[0].As4()
+			return []netip.Addr{netip.MustParseAddr(fmt.Sprintf(pattern, b[3]))}, dns.RcodeSuccess, true
+		}
+	}
+	wildcard := func(host string, right []netip.Addr) ([]netip.Addr, int, bool) {
+		if strings.HasSuffix(host, ".example.com") {
+			return []netip.Addr{netip.MustParseAddr(labOld)}, dns.RcodeSuccess, true
+		}
+		return honest(host, right)
+	}
+	return []nameCase{
+		{"a search list, and a wildcard of one's own", "search example.com\noptions ndots:5\n", wildcard, ddns.ExitRight, labHome, "", false},
+		{"one echo is denied", "", only(denied, "checkip.amazonaws.com"), ddns.ExitRight, labHome, "", false},
+		{"one echo is answered 0.0.0.0", "", only(at("0.0.0.0"), "whatismyip.akamai.com"), ddns.ExitRight, labHome, "", false},
+		{"every name is denied", "", only(denied), ddns.ExitRight, labHome, "no such name, or no address", true},
+		{"every name has no address", "", only(noData), ddns.ExitRight, labHome, "no such name, or no address", true},
+		{"the API's name alone is denied", "", only(denied, "api.cloudflare.com"), ddns.ExitRight, labHome, "api.cloudflare.com", true},
+		{"every name is answered 0.0.0.0", "", only(at("0.0.0.0")), ddns.ExitRight, labHome, "DNS filter (Pi-hole, AdGuard) answers 0.0.0.0", true},
+		{"every name leads to this machine", "", only(at("127.0.0.1")), ddns.ExitRight, labHome, "127.0.0.1", true},
+		{"every name leads to a login page in the home", "", only(at("192.168.1.1")), ddns.ExitRight, labHome, "192.168.1.1", true},
+		{"every name leads to somebody else", "", only(at(wrongHost)), ddns.ExitRight, labHome, "where somebody else answers", true},
+		{"the API's name alone leads to somebody else", "", only(at(wrongHost), "api.cloudflare.com"), ddns.ExitRight, labHome, wrongHost + " for api.cloudflare.com", true},
+		{"the resolver fails", "", only(failing), ddns.ExitRight, labHome, "does not answer", true},
+		{"the resolver is silent", "", only(silent), ddns.ExitRight, labHome, "does not answer", true},
+		{"a proxy makes up the address of every name", "", made("198.18.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
+		{"a proxy makes up shared addresses", "", made("100.64.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
+		{"a proxy makes up addresses of the home", "", made("10.9.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
+		{"a proxy makes up addresses of this machine", "", made("127.77.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
+	}
+}
+
+func nameScenarios() (all []scenario) {
+	for _, c := range nameCases() {
+		all = append(all, scenario{"the resolver: " + c.name, c.run})
+	}
+	return append(all, scenario{"the resolver: thousands of addresses for each name", manyAddresses})
+}
+
+func (c nameCase) run(t *testing.T) {
+	l := newLab(t, zoneWith(sandbox.SeedRecord{Type: "A", Name: labName, Content: labOld, TTL: 300}))
+	l.standProxies()
+	n := l.resolveBy(c.conf, c.says)
+	r := l.once(c.exit)
+	l.wantHolds(labName, c.holds)
+	told, is := has(r, ddns.CodeResolver)
+	if is != (c.told != "") || !strings.Contains(told.Title, c.told) {
+		t.Errorf("told %q, want words of %q", told.Title, c.told)
+	}
+	if around := l.gate.visits("1.1.1.1")+l.gate.visits("8.8.8.8") > 0; around != c.around {
+		t.Errorf("others were asked over HTTPS: %t, want %t", around, c.around)
+	}
+	if strange := n.questions(); len(strange) > 0 {
+		t.Errorf("the resolver was asked for %v", strange)
+	}
+	for _, v := range r.Verdicts {
+		t.Log(v.State, v.Why)
+	}
+	t.Logf("%s %s", told.Title, told.Hint)
+}
+
+// standProxies leads visitors of made-up addresses to the services, as a proxy
+// does, and lets a stranger stand at wrongHost, whose certificate is another's.
+func (l *lab) standProxies() {
+	l.Helper()
+	mustRun(l.T, "ip addr replace "+wrongHost+"/32 dev lo\nip addr replace 192.168.1.1/32 dev lo")
+	for _, pattern := range []string{"198.18.0.%d", "100.64.0.%d", "10.9.0.%d", "127.77.0.%d"} {
+		at4 := l.gate.at4
+		l.gate.at4 = pattern
+		for _, s := range services() {
+			if net.ParseIP(s.host) == nil && s.port != "53" {
+				l.gate.stand(s)
+			}
+		}
+		l.gate.at4 = at4
+	}
+	for _, address := range []string{wrongHost, "192.168.1.1"} {
+		listener, err := net.Listen("tcp", address+":443")
+		must(l.T, err)
+		l.gate.running.Go(func() { l.gate.leadConns(address, listener, "tcp4", "dns.quad9.net:443") })
+		l.gate.keep(services()[0].host, listener)
+	}
+}
+
+// A resolver that answers thousands of addresses costs no more than a few connections.
+func manyAddresses(t *testing.T) {
+	l := newLab(t, zoneWith(sandbox.SeedRecord{Type: "A", Name: labName, Content: labOld, TTL: 300}))
+	var many []netip.Addr
+	for i := range 3500 {
+		many = append(many, netip.AddrFrom4([4]byte{23, 7, byte(i >> 8), byte(i)}))
+	}
+	mustRun(t, "ip route add local 23.7.0.0/16 dev lo") // each refuses
+	state := l.stateDir()
+	l.resolveBy("", func(host string, right []netip.Addr) ([]netip.Addr, int, bool) {
+		if right == nil {
+			return honest(host, right)
+		}
+		return many, dns.RcodeSuccess, true
+	})
+	began := time.Now()
+	p := l.run(ddns.ExitRight, "once", "--output", "json") // others know better
+	t.Logf("right after %s", time.Since(began).Round(time.Millisecond))
+	journal, err := os.ReadFile(filepath.Join(state, "journal.jsonl"))
+	must(t, err)
+	if said := len(p.stdout.String()) + len(p.stderr.String()); said > 20_000 || len(journal) > 20_000 {
+		t.Errorf("%d bytes were printed, and %d kept", said, len(journal))
+	}
+}
