@@ -63,8 +63,10 @@ type Hop struct {
 	Err     error   // why there is no answer
 	Unheard error   // why one family is unknown, although the other answered
 	Last    HopSeen // what it answered when it last did
-	// Held is what public resolvers still hold of a host that does not answer.
-	Held []HeldAnswer
+	// Held is what public resolvers say of it over HTTPS, and Heard how many of
+	// them answered.
+	Held  []HeldAnswer
+	Heard int
 	// Word is set if a person says that the host is this home.
 	Word bool
 }
@@ -116,9 +118,13 @@ func (h Hop) State(home []netip.Addr) (state HopState, evidence string) {
 	is := func(a netip.Addr) bool { return slices.Contains(home, a) }
 	holder := slices.IndexFunc(h.Held, func(a HeldAnswer) bool { return slices.ContainsFunc(a.Addresses, is) })
 	switch {
+	case slices.ContainsFunc(h.Answers, is) && !h.Word && !h.confirmed(home):
+		return h.unconfirmed()
 	case slices.ContainsFunc(h.Answers, is):
 		return HopHere, fmt.Sprintf("%s answers %s", h.Target, join(h.Answers))
-	case len(h.Answers) > 0 && h.Last.Here && slices.Equal(h.Answers, h.Last.Addresses):
+	case h.answersAsLast() && !h.Word && !h.confirmed(h.Answers):
+		return h.unconfirmed()
+	case h.answersAsLast():
 		return HopHere, fmt.Sprintf("%s still answers %s, which was this home's address at %s", h.Target, join(h.Answers), h.Last.At.UTC().Format(time.RFC3339))
 	case len(home) == 0 && len(h.Answers)+len(h.Held) > 0:
 		return HopUnknown, fmt.Sprintf("where %s leads cannot be compared: this home's address was not agreed on", h.Target)
@@ -126,7 +132,7 @@ func (h Hop) State(home []netip.Addr) (state HopState, evidence string) {
 		return HopElsewhere, fmt.Sprintf("%s answers %s", h.Target, join(h.Answers))
 	case holder >= 0:
 		return HopHere, fmt.Sprintf("%s %s, and %s still holds this home's address, %s", h.Target, h.silence(), hostOf(h.Held[holder].Resolver), join(h.Held[holder].Addresses))
-	case (h.Last.Here || slices.ContainsFunc(h.Last.Addresses, is)) && !h.heldOtherwise():
+	case (h.Last.Here || h.Last.Sure && slices.ContainsFunc(h.Last.Addresses, is)) && !h.heldOtherwise():
 		return HopHere, fmt.Sprintf("%s %s, and last answered this home's address, %s, at %s", h.Target, h.silence(), join(h.Last.Addresses), h.Last.At.UTC().Format(time.RFC3339))
 	case h.Word:
 		return HopHere, fmt.Sprintf("%s %s, and you say that it is this home", h.Target, h.silence())
@@ -137,6 +143,41 @@ func (h Hop) State(home []netip.Addr) (state HopState, evidence string) {
 	default:
 		return HopDark, fmt.Sprintf("%s does not answer (%v)", h.Target, cmp.Or(h.Err, h.Unheard))
 	}
+}
+
+// answersAsLast reports whether it still answers where this home was.
+func (h Hop) answersAsLast() bool {
+	return len(h.Answers) > 0 && h.Last.Here && slices.Equal(h.Answers, h.Last.Addresses)
+}
+
+// hopVoices is how many operators must say over HTTPS that a host is here.
+const hopVoices = 2
+
+// confirmed reports whether public resolvers answer some of the addresses too.
+func (h Hop) confirmed(some []netip.Addr) bool {
+	voices := 0
+	for _, a := range h.Held {
+		if slices.ContainsFunc(a.Addresses, func(x netip.Addr) bool { return slices.Contains(some, x) }) {
+			voices++
+		}
+	}
+	return voices >= hopVoices
+}
+
+// unconfirmed is the state of a host that this machine's resolver alone says to
+// be here: anybody on the line may have said it in its place.
+func (h Hop) unconfirmed() (state HopState, evidence string) {
+	if h.Heard < hopVoices {
+		return HopUnknown, fmt.Sprintf("%s answers %s here, and public resolvers could not be asked over HTTPS whether it answers the world so too", h.Target, join(h.Answers))
+	}
+	var world []string
+	for _, a := range h.Held {
+		world = append(world, fmt.Sprintf("%s answers %s", hostOf(a.Resolver), join(a.Addresses)))
+	}
+	if len(world) == 0 {
+		world = append(world, "to public resolvers it does not exist")
+	}
+	return HopElsewhere, fmt.Sprintf("this machine's resolver answers %s for %s, and %s (a change of a moment ago takes a minute to be seen)", join(h.Answers), h.Target, strings.Join(world, ", "))
 }
 
 // silence says how far the host is silent.
@@ -182,5 +223,5 @@ func join(addresses []netip.Addr) string {
 	for i, a := range addresses {
 		words[i] = a.String()
 	}
-	return strings.Join(words, ", ")
+	return fewOf(words)
 }

@@ -37,11 +37,18 @@ const (
 // AskHops asks where the hosts lead, and remembers what they answered: once a
 // DDNS host is dark it can no longer be asked.
 func (r *Runner) AskHops(ctx context.Context, hosts []string, remembered map[string]HopSeen, now time.Time) (map[string]Hop, map[string]HopSeen) {
+	return r.askHopsUnless(ctx, hosts, remembered, now, func(Hop) bool { return false })
+}
+
+// askHopsUnless is AskHops; of those that answer, and of which enough is sure,
+// no public resolver is asked.
+func (r *Runner) askHopsUnless(ctx context.Context, hosts []string, remembered map[string]HopSeen, now time.Time, sure func(Hop) bool) (map[string]Hop, map[string]HopSeen) {
 	if len(hosts) == 0 {
 		return nil, remembered
 	}
+	ask := func(ctx context.Context, host string) Hop { return r.askHop(ctx, host, sure) }
 	longest := func(a, b string) int { return remembered[a].Asked.Compare(remembered[b].Asked) }
-	return noteHops(askHops(ctx, slices.SortedStableFunc(slices.Values(hosts), longest), r.askHop), remembered, now)
+	return noteHops(askHops(ctx, slices.SortedStableFunc(slices.Values(hosts), longest), ask), remembered, now)
 }
 
 // askHops asks about the hosts, in order, some side by side. Each has its own
@@ -76,8 +83,8 @@ func noteHops(answers []Hop, remembered map[string]HopSeen, now time.Time) (map[
 		switch {
 		case h.Err == nil && h.Unheard == nil:
 			// Whose address it was then is still known, also in a round that knows no address.
-			here := last.Here && slices.Equal(last.Addresses, h.Answers)
-			last = HopSeen{Addresses: h.Answers, Here: here, At: now, Asked: now}
+			same := slices.Equal(last.Addresses, h.Answers)
+			last = HopSeen{Addresses: h.Answers, Here: last.Here && same, Sure: last.Sure && same || h.confirmed(h.Answers), At: now, Asked: now}
 		case h.Err == nil: // it answers, and what it last answered in full is still the best that is known
 			last.Silent, last.Since, last.Dark = 0, time.Time{}, false
 		}
@@ -87,10 +94,11 @@ func noteHops(answers []Hop, remembered map[string]HopSeen, now time.Time) (map[
 	return hops, seen
 }
 
-// askHop asks the system's resolver, and, if that has no answer, what public
-// resolvers hold: they may remember a host that is dark, and if they can ask
-// it, then it is our own resolver that cannot.
-func (r *Runner) askHop(ctx context.Context, host string) Hop {
+// askHop asks the system's resolver, and what public resolvers hold: what one
+// plain answer says anybody on the line may have said, and of a host that is
+// dark they may remember more. They are spared where it answers, and enough is
+// sure of that.
+func (r *Runner) askHop(ctx context.Context, host string, sure func(Hop) bool) Hop {
 	asked := make(chan Hop, 1)
 	go func() { asked <- lookUpHop(ctx, r.Resolver, host) }() // ends with ctx
 	headStart := time.NewTimer(hopHeadStart)
@@ -98,14 +106,13 @@ func (r *Runner) askHop(ctx context.Context, host string) Hop {
 	var h Hop
 	select {
 	case h = <-asked:
-		if h.Err != nil {
-			h.Held = r.heldOf(ctx, host)
+		if h.Err != nil || !sure(h) {
+			h.Held, h.Heard = r.heldOf(ctx, host)
 		}
 	case <-headStart.C:
-		held := r.heldOf(ctx, host)
-		if h = <-asked; h.Err != nil {
-			h.Held = held
-		}
+		held, heard := r.heldOf(ctx, host)
+		h = <-asked
+		h.Held, h.Heard = held, heard
 	}
 	h.Word = slices.Contains(r.From, host)
 	return h
@@ -117,7 +124,7 @@ func lookUpHop(ctx context.Context, resolver Resolver, host string) Hop {
 	h := Hop{Target: host}
 	var failed, none error
 	for _, f := range Families {
-		addresses, err := resolver.Lookup(ctx, f, host)
+		addresses, err := resolver.Lookup(ctx, f, host+".") // what a CNAME leads to is complete
 		h.Answers = append(h.Answers, addresses...)
 		if gone, ok := errors.AsType[*net.DNSError](err); ok && gone.IsNotFound {
 			none = err
@@ -140,25 +147,31 @@ func lookUpHop(ctx context.Context, resolver Resolver, host string) Hop {
 }
 
 // heldOf asks the public resolvers for both families, and returns what they
-// hold, each that holds anything once.
-func (r *Runner) heldOf(ctx context.Context, host string) (held []HeldAnswer) {
+// hold, each that holds anything once, and how many of them answered.
+func (r *Runner) heldOf(ctx context.Context, host string) (held []HeldAnswer, heard int) {
 	if r.Prover.Nameservers == nil {
-		return nil
+		return nil, 0
 	}
 	answers := make([]HeldAnswer, len(r.Prover.Resolvers))
+	silent := make([]bool, len(answers))
 	var asking sync.WaitGroup
 	for i, url := range r.Prover.Resolvers {
 		asking.Go(func() {
 			answers[i].Resolver = url
 			for _, f := range Families {
-				if answer, err := r.Prover.Nameservers.AskDoH(ctx, url, host, f.RecordType()); err == nil {
-					answers[i].Addresses = append(answers[i].Addresses, answer.Addresses...)
-				}
+				answer, err := r.Prover.Nameservers.AskDoH(ctx, url, host, f.RecordType())
+				answers[i].Addresses = append(answers[i].Addresses, answer.Addresses...)
+				silent[i] = silent[i] || err != nil
 			}
 		})
 	}
 	asking.Wait()
-	return slices.DeleteFunc(answers, func(a HeldAnswer) bool { return len(a.Addresses) == 0 })
+	for i, a := range answers {
+		if len(a.Addresses) > 0 || !silent[i] {
+			heard++
+		}
+	}
+	return slices.DeleteFunc(answers, func(a HeldAnswer) bool { return len(a.Addresses) == 0 }), heard
 }
 
 // watchHops asks the hosts of those hops that no target stands at, beside the
@@ -173,7 +186,8 @@ func (r *Runner) watchHops(ctx context.Context, round Round, seen map[string]Hop
 			age := round.Started.Sub(last.Asked)
 			return asked || round.Trigger != ByEvent && last.Silent == 0 && !last.Asked.IsZero() && age >= 0 && age < r.Recheck
 		})
-		others, all := r.AskHops(ctx, due, seen, round.Started)
+		sure := func(h Hop) bool { return seen[h.Target].Sure && slices.Equal(seen[h.Target].Addresses, h.Answers) }
+		others, all := r.askHopsUnless(ctx, due, seen, round.Started, sure)
 		if ctx.Err() != nil {
 			return round.Hops, seen // cut short: what was not heard says nothing
 		}
@@ -242,7 +256,7 @@ func (r *Runner) WatchHops(ctx context.Context, hosts []string, last Round, past
 			s = s.silent(now)
 			look = look || s.unsaid()
 		} else {
-			s.Here = s.Here || slices.ContainsFunc(last.Holdings, func(h Holding) bool { return h.Decision == Publish && slices.Contains(s.Addresses, h.Address) })
+			s.Here = s.Here || s.Sure && slices.ContainsFunc(last.Holdings, func(h Holding) bool { return h.Decision == Publish && slices.Contains(s.Addresses, h.Address) })
 			look = look || before.Dark || before.Here && !s.Here && h.Unheard == nil
 		}
 		seen[host] = s

@@ -131,6 +131,7 @@ type Kept struct {
 type HopSeen struct {
 	Addresses []netip.Addr
 	Here      bool // that was this home's address at the time
+	Sure      bool // two operators said the same over HTTPS
 	At        time.Time
 	Asked     time.Time // when it was last asked, answer or not
 	Silent    int       // times since that it did not answer, one after the other

@@ -97,6 +97,13 @@ func TestFamiliesOfAHop(t *testing.T) {
 
 func TestStatesOfAHop(t *testing.T) {
 	old := netip.MustParseAddr(oldHome)
+	world := func(addresses ...netip.Addr) (both []ddns.HeldAnswer) {
+		for i, a := range addresses {
+			both = append(both, ddns.HeldAnswer{Resolver: []string{"https://cloudflare-dns.com/dns-query", "https://dns.google/dns-query"}[i], Addresses: []netip.Addr{a}})
+		}
+		return both
+	}
+	foreign := netip.MustParseAddr(stranger)
 	held := func(a netip.Addr) []ddns.HeldAnswer {
 		return []ddns.HeldAnswer{{Resolver: "https://dns.google/dns-query", Addresses: []netip.Addr{a}}}
 	}
@@ -107,15 +114,23 @@ func TestStatesOfAHop(t *testing.T) {
 		state ddns.HopState
 		why   string
 	}{
-		{"it answers the home", ddns.Hop{Answers: []netip.Addr{homeA}}, ddns.HopHere, "answers 45.67.89.10"},
+		{"it answers the home", ddns.Hop{Answers: []netip.Addr{homeA}, Held: world(homeA, homeA), Heard: 2}, ddns.HopHere, "answers 45.67.89.10"},
+		{"this machine's resolver alone answers the home", ddns.Hop{Answers: []netip.Addr{homeA}, Held: world(foreign, foreign), Heard: 2}, ddns.HopElsewhere, "cloudflare-dns.com answers"},
+		{"one operator of two answers the home", ddns.Hop{Answers: []netip.Addr{homeA}, Held: world(homeA, foreign), Heard: 2}, ddns.HopElsewhere, "dns.google answers"},
+		{"to two operators it does not exist", ddns.Hop{Answers: []netip.Addr{homeA}, Heard: 2}, ddns.HopElsewhere, "does not exist"},
+		{"it answers the home, and nobody can be asked over HTTPS", ddns.Hop{Answers: []netip.Addr{homeA}}, ddns.HopUnknown, "could not be asked over HTTPS"},
+		{"it answers the home, and one operator can be asked", ddns.Hop{Answers: []netip.Addr{homeA}, Held: world(homeA), Heard: 1}, ddns.HopUnknown, "could not be asked over HTTPS"},
+		{"it answers the home, nobody can be asked, and a person says that it is here", ddns.Hop{Answers: []netip.Addr{homeA}, Word: true}, ddns.HopHere, "answers 45.67.89.10"},
+		{"this machine's resolver alone still answers where the home was", ddns.Hop{Answers: []netip.Addr{old}, Held: world(foreign, foreign), Heard: 2, Last: ddns.HopSeen{Addresses: []netip.Addr{old}, Here: true, Sure: true}}, ddns.HopElsewhere, "dns.google answers"},
+		{"it is dark, and one plain answer was the home's", ddns.Hop{Err: errDark, Last: ddns.HopSeen{Addresses: []netip.Addr{homeA}}}, ddns.HopDark, "misbehaving"},
 		{"it answers another", ddns.Hop{Answers: []netip.Addr{old}}, ddns.HopElsewhere, "answers"},
-		{"it still answers where the home was", ddns.Hop{Answers: []netip.Addr{old}, Last: ddns.HopSeen{Addresses: []netip.Addr{old}, Here: true}}, ddns.HopHere, "still answers"},
+		{"it still answers where the home was", ddns.Hop{Answers: []netip.Addr{old}, Held: world(old, old), Heard: 2, Last: ddns.HopSeen{Addresses: []netip.Addr{old}, Here: true}}, ddns.HopHere, "still answers"},
 		{"it is dark and a resolver holds the home", ddns.Hop{Held: held(homeA)}, ddns.HopHere, "dns.google still holds"},
 		{"it is dark and a resolver holds another", ddns.Hop{Held: held(old)}, ddns.HopElsewhere, "still holds"},
-		{"it is dark and last answered the home", ddns.Hop{Err: errDark, Last: ddns.HopSeen{Addresses: []netip.Addr{homeA}}}, ddns.HopHere, "last answered this home's"},
+		{"it is dark and last answered the home", ddns.Hop{Err: errDark, Last: ddns.HopSeen{Addresses: []netip.Addr{homeA}, Sure: true}}, ddns.HopHere, "last answered this home's"},
 		{"it is dark, and resolvers hold what it last answered", ddns.Hop{Err: errDark, Held: held(old), Last: ddns.HopSeen{Addresses: []netip.Addr{old}, Here: true}}, ddns.HopHere, "last answered this home's"},
 		{"it was the home once, and resolvers hold another address since", ddns.Hop{Err: errDark, Held: held(netip.MustParseAddr(stranger)), Last: ddns.HopSeen{Addresses: []netip.Addr{homeA}, Here: true}}, ddns.HopElsewhere, "still holds"},
-		{"one family answers the home, the other nothing", ddns.Hop{Answers: []netip.Addr{homeA}, Unheard: errDark}, ddns.HopHere, "answers 45.67.89.10"},
+		{"one family answers the home, the other nothing", ddns.Hop{Answers: []netip.Addr{homeA}, Unheard: errDark, Held: world(homeA, homeA), Heard: 2}, ddns.HopHere, "answers 45.67.89.10"},
 		{"one family answers another address, and the other cannot be asked", ddns.Hop{Answers: []netip.Addr{old}, Unheard: errDark}, ddns.HopDark, "misbehaving"},
 		{"one family is unknown, and a person says that it is here", ddns.Hop{Answers: []netip.Addr{old}, Unheard: errDark, Word: true}, ddns.HopHere, "does not answer in full, and you say"},
 		{"one family answers another address, and both were the home", ddns.Hop{Answers: []netip.Addr{old}, Unheard: errDark, Last: ddns.HopSeen{Addresses: []netip.Addr{homeA, old}, Here: true}}, ddns.HopHere, "last answered"},

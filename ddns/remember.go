@@ -133,7 +133,7 @@ func rememberReceipt(m Memory, rc Receipt, now time.Time) Memory {
 func rememberHops(seen map[string]HopSeen, round Round) map[string]HopSeen {
 	seen = cloned(seen)
 	for host, h := range seen {
-		if !h.At.Equal(round.Started) {
+		if !h.At.Equal(round.Started) || !h.Sure {
 			continue
 		}
 		for _, holding := range round.Holdings {
