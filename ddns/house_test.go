@@ -70,7 +70,7 @@ func (h *house) patience(d time.Duration) {
 func (h *house) ask(families ...ddns.Family) {
 	h.t.Helper()
 	byFamily, err := ipsource.Build(ipsource.Config{Families: families, Version: "test",
-		Candidate: func() (netip.Addr, error) { return netip.MustParseAddr(home6), nil }}, h.world.World())
+		Candidates: func() ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr(home6)}, nil }}, h.world.World())
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -51,44 +51,84 @@ type localAddress struct {
 	preferred uint32 // seconds; the largest number means for ever
 }
 
-// Candidate returns the address from which IPv6 is to be asked, and which an
-// AAAA record may hold: the most lasting global address of the interface, or,
-// if its name is empty, of the one that the default route leads through. It is
-// ErrNoCandidate if there is none.
+// errNoPublic6 says that no question can leave this machine by an address that
+// the world knows: the provider, or the router, has given it none.
+const errNoPublic6 = noWayOut("this machine has no public IPv6 address")
+
+// noWayOut says that no question can leave this machine. The kernel tells when
+// that changes (Changes), so that asking again is of no use.
+type noWayOut string
+
+// Error implements error.
+func (e noWayOut) Error() string { return string(e) }
+
+// NoWayOut sets the error apart from that of a line which is silent.
+func (noWayOut) NoWayOut() {}
+
+// anyInterface stands for all interfaces.
+const anyInterface = 0
+
+// Candidate returns the first of the Candidates.
 func Candidate(interfaceName string) (netip.Addr, error) {
-	index, err := interfaceIndex(interfaceName)
+	candidates, err := Candidates(interfaceName)
 	if err != nil {
 		return netip.Addr{}, err
 	}
-	addresses, err := interfaceAddresses(index, ddns.IPv6)
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	address, ok := pick6(addresses)
-	if !ok {
-		return netip.Addr{}, ErrNoCandidate
-	}
-	return address, nil
+	return candidates[0], nil
 }
 
-// pick6 returns the address that will stay the longest.
-func pick6(addresses []localAddress) (netip.Addr, bool) {
+// Candidates returns the addresses from which IPv6 may be asked, and which an
+// AAAA record may hold, the best first: the lasting global addresses of the
+// interface, or, if its name is empty, of the one that the default route leads
+// through. Those of the network from which the kernel itself would ask come
+// first, and among them the most lasting. It is ErrNoCandidate if there is none.
+func Candidates(interfaceName string) ([]netip.Addr, error) {
+	index, err := interfaceIndex(interfaceName)
+	if err != nil {
+		return nil, err
+	}
+	everywhere, err := interfaceAddresses(anyInterface, ddns.IPv6)
+	if err != nil {
+		return nil, err
+	}
+	kernels := kernelsChoice(interfaceName)
+	addresses := slices.DeleteFunc(everywhere, func(a localAddress) bool { return a.index != index && a.address != kernels })
+	if candidates := pick6(addresses, kernels); len(candidates) > 0 {
+		return candidates, nil
+	}
+	if !slices.ContainsFunc(addresses, func(a localAddress) bool { return a.global && ddns.Sane(a.address, ddns.IPv6) == nil }) {
+		return nil, errNoPublic6
+	}
+	return nil, ErrNoCandidate
+}
+
+// pick6 returns the addresses that last: those of the network that the kernel
+// asks from first, then those that will stay the longest.
+func pick6(addresses []localAddress, kernels netip.Addr) (fitting []netip.Addr) {
 	const unfit = flagTemporary | flagDADFailed | flagDeprecated | flagTentative
 	fit := slices.DeleteFunc(slices.Clone(addresses), func(a localAddress) bool {
 		// The kernel announces a withdrawn prefix with a preferred lifetime of
 		// zero an instant before it sets the flag: both are looked at.
 		return !a.global || ddns.Sane(a.address, ddns.IPv6) != nil || a.flags&unfit != 0 || a.preferred == 0
 	})
-	if len(fit) == 0 {
-		return netip.Addr{}, false
+	elsewhere := func(a localAddress) int {
+		if network, err := kernels.Prefix(64); err == nil && network.Contains(a.address) {
+			return 0
+		}
+		return 1
 	}
-	return slices.MinFunc(fit, func(a, b localAddress) int {
+	slices.SortFunc(fit, func(a, b localAddress) int {
 		return cmp.Or(
+			cmp.Compare(elsewhere(a), elsewhere(b)),
 			cmp.Compare(a.rank(), b.rank()),
 			cmp.Compare(b.preferred, a.preferred),
 			a.address.Compare(b.address),
 		)
-	}).address, true
+	})
+	for _, a := range fit {
+		fitting = append(fitting, a.address)
+	}
+	return fitting
 }
 
 // rank orders the ways in which a machine gets an IPv6 address by how lasting

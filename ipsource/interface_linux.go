@@ -23,16 +23,6 @@ const (
 
 const errNoRoute6 = noWayOut("this machine has no default route for IPv6")
 
-// noWayOut says that no question can leave this machine. The kernel tells when
-// that changes (Changes), so that asking again is of no use.
-type noWayOut string
-
-// Error implements error.
-func (e noWayOut) Error() string { return string(e) }
-
-// NoWayOut sets the error apart from that of a line which is silent.
-func (noWayOut) NoWayOut() {}
-
 // interfaceIndex returns the index of the interface with the name, or of the
 // one that IPv6 leaves through if the name is empty.
 func interfaceIndex(name string) (int, error) {
@@ -50,7 +40,38 @@ func interfaceIndex(name string) (int, error) {
 	return index, err
 }
 
-// interfaceAddresses lists the addresses of an interface.
+// Options of IPv6 sockets, as the kernel's include/uapi/linux/in6.h has them.
+const (
+	addrPreferences = 72  // IPV6_ADDR_PREFERENCES (RFC 5014)
+	preferPublic    = 0x2 // IPV6_PREFER_SRC_PUBLIC: no temporary address
+)
+
+// farAway is an address out in the world, of Cloudflare's resolver.
+var farAway = netip.MustParseAddr("2606:4700:4700::1111")
+
+// kernelsChoice is the address from which the kernel itself would ask somebody
+// far away over IPv6; zero if it cannot. To connect a UDP socket sends nothing.
+func kernelsChoice(interfaceName string) netip.Addr {
+	fd, err := syscall.Socket(syscall.AF_INET6, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer syscall.Close(fd)
+	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, addrPreferences, preferPublic) // else it names a temporary one, which is left out
+	if interfaceName != "" && syscall.SetsockoptString(fd, syscall.SOL_SOCKET, syscall.SO_BINDTODEVICE, interfaceName) != nil {
+		return netip.Addr{}
+	}
+	if syscall.Connect(fd, &syscall.SockaddrInet6{Port: 53, Addr: farAway.As16()}) != nil {
+		return netip.Addr{}
+	}
+	local, err := syscall.Getsockname(fd)
+	if six, ok := local.(*syscall.SockaddrInet6); ok && err == nil {
+		return netip.AddrFrom16(six.Addr)
+	}
+	return netip.Addr{}
+}
+
+// interfaceAddresses lists the addresses of an interface, or of any.
 func interfaceAddresses(index int, family ddns.Family) ([]localAddress, error) {
 	af := syscall.AF_INET
 	if family == ddns.IPv6 {
@@ -66,7 +87,7 @@ func interfaceAddresses(index int, family ddns.Family) ([]localAddress, error) {
 	}
 	var own []localAddress
 	for _, a := range all {
-		if a.index == index {
+		if a.index == index || index == anyInterface {
 			own = append(own, a)
 		}
 	}

@@ -18,6 +18,9 @@ func interfaceIndex(name string) (int, error) {
 	return interfaceNamed(name)
 }
 
+// kernelsChoice is not known here.
+func kernelsChoice(string) netip.Addr { return netip.Addr{} }
+
 // interfaceAddresses lists the IPv4 addresses of an interface. IPv6 ones are
 // left out: nobody says here which are temporary, so ip.bind has to name one.
 func interfaceAddresses(index int, family ddns.Family) ([]localAddress, error) {

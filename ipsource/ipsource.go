@@ -47,8 +47,9 @@ type vantage struct {
 	through string
 	// played is set if the home is a played one; see Config.
 	played bool
-	// candidate names the local address for IPv6.
-	candidate func() (netip.Addr, error)
+	// candidates name the local addresses for IPv6, the best first.
+	candidates func() ([]netip.Addr, error)
+	standing   *Standing
 }
 
 // ask asks, and says it in so many words if the interface to ask from is not here.
@@ -74,22 +75,24 @@ func (v vantage) hear(ctx context.Context, a asker, family ddns.Family) (netip.A
 		}
 		return a.ask(ctx, world, family)
 	}
-	candidate, err := v.candidate()
-	world := v.world
+	candidates, err := v.candidates()
+	var heard, from netip.Addr
 	switch {
-	case err == nil:
-		world = world.From(candidate)
 	case errors.Is(err, ErrNoCandidate):
 		// Asked all the same, to be able to say who we are taken for.
-	default:
+		heard, err = a.ask(ctx, v.world, family)
+	case err != nil:
 		return netip.Addr{}, fmt.Errorf("no IPv6 here: %w", err)
+	default:
+		heard, from, err = v.standing.ask(ctx, candidates, func(ctx context.Context, from netip.Addr) (netip.Addr, error) {
+			return a.ask(ctx, v.world.From(from), family)
+		})
 	}
-	heard, err := a.ask(ctx, world, family)
 	if err != nil {
 		return netip.Addr{}, err
 	}
-	if heard != candidate {
-		return netip.Addr{}, &HeardOtherwise{Asked: candidate, Heard: heard}
+	if heard != from {
+		return netip.Addr{}, &HeardOtherwise{Asked: from, Heard: heard}
 	}
 	return heard, nil
 }

@@ -43,7 +43,7 @@ func TestIPv6IsAskedFromTheCandidateAndMustBeHeardAsIt(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var from netip.Addr
-			v := vantage{world: loopback{}, candidate: func() (netip.Addr, error) { return c.candidate, c.trouble }}
+			v := Config{Candidates: func() ([]netip.Addr, error) { return []netip.Addr{c.candidate}, c.trouble }}.vantage(loopback{})
 			got, err := v.ask(t.Context(), oracle{says: c.heard, from: &from}, ddns.IPv6)
 			if from != c.candidate {
 				t.Errorf("asked from %s, want %s", from, c.candidate)
@@ -76,23 +76,23 @@ func TestAnInterfaceThatIsNotHereIsSaidToBe(t *testing.T) {
 }
 
 func TestBindNamesWhereQuestionsComeFrom(t *testing.T) {
-	nobody := func() (netip.Addr, error) { return netip.Addr{}, ErrNoCandidate }
+	nobody := func() ([]netip.Addr, error) { return nil, ErrNoCandidate }
 	for _, c := range []struct {
 		name, bind string
-		candidate  func() (netip.Addr, error)
+		candidates func() ([]netip.Addr, error)
 		family     ddns.Family
 		want       netip.Addr
 	}{
 		{"nothing, over IPv4", "", nobody, ddns.IPv4, netip.Addr{}},
 		{"an interface, over IPv4, which is the world's to mind", "eth0", nobody, ddns.IPv4, netip.Addr{}},
 		{"an IPv4 address, over IPv4", "192.168.1.7", nobody, ddns.IPv4, netip.MustParseAddr("192.168.1.7")},
-		{"an IPv4 address, over IPv6", "192.168.1.7", func() (netip.Addr, error) { return home6, nil }, ddns.IPv6, home6},
+		{"an IPv4 address, over IPv6", "192.168.1.7", func() ([]netip.Addr, error) { return []netip.Addr{home6}, nil }, ddns.IPv6, home6},
 		{"an IPv6 address, over IPv6", home6.String(), nobody, ddns.IPv6, home6},
 		{"an IPv6 address, over IPv4", home6.String(), nobody, ddns.IPv4, netip.Addr{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			from := netip.MustParseAddr("9.9.9.9")
-			v := Config{Bind: c.bind, Candidate: c.candidate}.vantage(loopback{})
+			v := Config{Bind: c.bind, Candidates: c.candidates}.vantage(loopback{})
 			v.ask(t.Context(), oracle{err: errors.New("silence"), from: &from}, c.family)
 			if from != c.want {
 				t.Errorf("asked from %s, want %s", from, c.want)

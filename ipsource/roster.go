@@ -26,9 +26,11 @@ type Config struct {
 	// machine's.
 	Played bool
 
-	// Candidate names the address for IPv6; nil means that of the kernel (see
-	// the function Candidate), or Bind.
-	Candidate func() (netip.Addr, error)
+	// Candidates name the addresses for IPv6, the best first; nil means those of
+	// the kernel (see the function Candidates), or Bind.
+	Candidates func() ([]netip.Addr, error)
+	// Standing is shared by all that ask from this machine; nil: by none.
+	Standing *Standing
 }
 
 // Validate says what cannot be right, all of it at once, and what is right and
@@ -194,17 +196,20 @@ func check(r ddns.Roster) error {
 
 // vantage is where this configuration asks from.
 func (c Config) vantage(world ddns.World) vantage {
-	v := vantage{world: world, candidate: c.Candidate, through: c.Bind, played: c.Played}
+	v := vantage{world: world, candidates: c.Candidates, through: c.Bind, standing: c.Standing, played: c.Played}
+	if v.standing == nil {
+		v.standing = &Standing{}
+	}
 	if bind, err := netip.ParseAddr(c.Bind); err == nil {
 		v.through = ""
 		if bind.Unmap().Is4() {
 			v.from4 = bind.Unmap()
 		} else {
-			v.candidate = func() (netip.Addr, error) { return bind, nil }
+			v.candidates = func() ([]netip.Addr, error) { return []netip.Addr{bind}, nil }
 		}
 	}
-	if v.candidate == nil {
-		v.candidate = func() (netip.Addr, error) { return Candidate(v.through) }
+	if v.candidates == nil {
+		v.candidates = func() ([]netip.Addr, error) { return Candidates(v.through) }
 	}
 	return v
 }

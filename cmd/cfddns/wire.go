@@ -150,7 +150,7 @@ func sourcesOf(cfg configs.Config, sources network) ipsource.Config {
 	if _, real := sources.(*internet); real && cfg.WantsSelf() && !slices.Contains(c.Families, ddns.IPv6) && hasIPv6(cfg.IP.Bind) {
 		c.Families = append(c.Families, ddns.IPv6) // this machine calls over IPv6 where it can
 	}
-	c.Router = routerOn(sources)
+	c.Router, c.Standing = routerOn(sources), &ipsource.Standing{}
 	return c
 }
 

@@ -4,9 +4,11 @@ package lab
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/cfddns/cfddns/needs"
 	"github.com/cfddns/cfddns/sandbox"
 )
 
@@ -60,5 +62,32 @@ func ipv6ComesAndGoes(t *testing.T) {
 	l.Logf("published %s after it came back with another address", took.Round(time.Millisecond))
 	if _, writes := l.calls(); writes != 3 {
 		t.Errorf("%d writes, want 3: A, AAAA, and the new AAAA", writes)
+	}
+}
+
+// The provider has given the home another prefix, and a lease of the old one
+// stands on: by whichever the kernel would leave, the one that is heard is
+// published, by what runs once too.
+func deadLease(t *testing.T) {
+	needs.Programs(t, "ip", "nft")
+	const dead = "2a01:4f8:1:1::66"
+	l := newLab(t, sandbox.Config{IPv6: netip.MustParseAddr(labHome6)})
+	l.configure("records: [{name: " + labName + ", types: [A, AAAA]}]\n")
+	mustRun(t, `ip link add wan0 type veth peer name isp0
+		ip link set isp0 up
+		ip link set wan0 up
+		ip -6 addr add `+dead+`/128 dev wan0 nodad preferred_lft 3000 valid_lft 3600
+		ip -6 addr add `+labHome6+`/64 dev wan0 nodad preferred_lft 3000 valid_lft 3600
+		nft add table ip6 filter
+		nft add chain ip6 filter in { type filter hook input priority 0 ; }
+		nft add rule ip6 filter in ip6 saddr `+dead+` drop`)
+	for _, chosen := range []string{dead, labHome6} {
+		l.clear(labName)
+		mustRun(t, "ip -6 route replace default via fe80::1 dev wan0 src "+chosen)
+		l.once(0)
+		at := l.records(labName)
+		if len(at) != 2 || !slices.ContainsFunc(at, func(r record) bool { return r["content"] == labHome6 }) {
+			t.Errorf("the kernel would leave by %s: %v", chosen, at)
+		}
 	}
 }

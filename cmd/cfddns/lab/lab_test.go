@@ -74,6 +74,7 @@ func scenarios() []scenario {
 		{"a record moved twice is contested", contestedRecord},
 		{"an update keeps what is not ours", metadataKept},
 		{"IPv4 and IPv6", bothFamilies},
+		{"an IPv6 lease that is dead", deadLease},
 		{"behind the provider's NAT", behindCGNAT},
 	}...)
 }
