@@ -143,8 +143,11 @@ func printable(text string) string {
 	return text
 }
 
-// codeNoRecord says that a record does not exist.
-const codeNoRecord = 81044
+// codeNoRecord says that a record does not exist, codeQuota that a zone is full.
+const (
+	codeNoRecord = 81044
+	codeQuota    = 81045
+)
 
 // fact says what a code of Cloudflare's means to us. Status 0 fits any.
 type fact struct {
@@ -197,7 +200,7 @@ var facts = [...]fact{
 	{81058, 0, ddns.Conflict, hintAgain, ""},
 
 	{1004, 0, ddns.Rejected, "correct the record in the configuration", ""},
-	{81045, 0, ddns.Rejected, "the zone holds as many records as its plan allows: delete some in the dashboard, or change the plan", ""},
+	{codeQuota, 0, ddns.Rejected, "the zone holds as many records as its plan allows: delete some in the dashboard, or change the plan", ""},
 	{9002, 0, ddns.Rejected, hintOurs, ""},
 	{9005, 0, ddns.Rejected, hintOurs, ""},
 	{9021, 0, ddns.Rejected, "set ttl to auto, or to 60 to 86400 seconds", ""},

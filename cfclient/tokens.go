@@ -142,6 +142,19 @@ func (c *Client) Quota(ctx context.Context, zone ddns.Zone) (Quota, error) {
 	return quota, nil
 }
 
+// Room implements what a rehearsal asks: how many more records fit into a zone,
+// and by which error Cloudflare refuses what does not. What it does not tell is no
+// reason to refuse.
+func (c *Client) Room(ctx context.Context, zone ddns.Zone) (more int, full error) {
+	quota, err := c.Quota(ctx, zone)
+	if err != nil || quota.Limit == 0 {
+		return 0, nil
+	}
+	_, hint := kindOf(http.StatusBadRequest, codeQuota, "")
+	return max(0, quota.Limit-quota.Used), &ddns.Error{Kind: ddns.Rejected, Op: "change records of " + zone.Name, Code: codeQuota, Hint: hint,
+		Err: fmt.Errorf("%s holds %d of %d records, and no more fit", zone.Name, quota.Used, quota.Limit)}
+}
+
 // Touch sends a record's own content to it, which changes nothing and proves
 // that this token may change it. It returns the record as it stands.
 func (c *Client) Touch(ctx context.Context, zone ddns.Zone, record ddns.Record) (ddns.Record, error) {

@@ -30,6 +30,8 @@ type Receipt struct {
 // crash. It returns once they are on disk.
 type Rollback interface {
 	Keep(records []Record) (where string, err error)
+	// Ready says, without writing, why Keep would not work; nil if it should.
+	Ready() error
 }
 
 // Apply sends the changes, one batch a zone up to the plan's limit, zones side
@@ -63,6 +65,9 @@ func Apply(ctx context.Context, api API, rollback Rollback, changes []Change, fo
 	return all, found
 }
 
+// errNoRollback is the error of a run that has nowhere to keep old records.
+var errNoRollback = errors.New("there is no place for a rollback file")
+
 // keepHops puts the records that will be replaced into a rollback file, and
 // returns the changes to send. Where no file can be written the names with a
 // CNAME stay as they are; a receipt says why.
@@ -76,7 +81,7 @@ func keepHops(rollback Rollback, changes []Change) (send []Change, kept []Receip
 	if len(records) == 0 {
 		return changes, nil
 	}
-	err := errors.New("there is no place for a rollback file")
+	err := errNoRollback
 	if rollback != nil {
 		_, err = rollback.Keep(records)
 	}

@@ -243,7 +243,9 @@ func (s silentFor) Batch(ctx context.Context, z ddns.Zone, b ddns.Batch) (ddns.B
 func TestWithoutARollbackFileTheCNAMEStaysAndTheRestIsWritten(t *testing.T) {
 	d := deeds()[3]
 	h := newHouse(t, []ddns.Target{d.target, target("zz.example.com", "A")}, append(d.seed, sandbox.SeedRecord{Type: "A", Name: "zz.example.com", Content: oldHome})...).assume()
-	h.cellar.full = true
+	h.cellar.full, h.runner.Dry = true, true
+	h.want(h.round(), ddns.ExitPartly, ddns.Refused, ddns.Changed)
+	h.runner.Dry = false
 	round := h.round()
 	h.want(round, ddns.ExitPartly, ddns.Refused, ddns.Changed)
 	if o := round.Outcomes[0]; !strings.Contains(o.Why, "no space left on device; it stays as it is") || !strings.Contains(o.Hint, "state:") {

@@ -251,6 +251,15 @@ type cellar struct {
 	kept []ddns.Record
 }
 
+func (c *cellar) Ready() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.full {
+		return errors.New("no space left on device")
+	}
+	return nil
+}
+
 func (c *cellar) Keep(records []ddns.Record) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -64,9 +64,15 @@ func TestWhatDoesNotFitTheQuotaIsLeftOutAndTheRestWritten(t *testing.T) {
 		records = append(records, sandbox.SeedRecord{Type: "TXT", Name: fmt.Sprintf("t%d.example.com", i), Content: "x"})
 	}
 	h := newHouse(t, targets, records...).assume()
+	h.runner.Room, h.runner.Dry = h.client.Room, true
+	plan := h.round()
+	h.runner.Dry = false
 	round := h.round()
 	done := 0
-	for _, o := range round.Outcomes {
+	for i, o := range round.Outcomes {
+		if p := plan.Outcomes[i]; p.State != o.State || p.Code != o.Code || p.Hint != o.Hint {
+			t.Errorf("planned %s (%s, %s), and it is %s (%s, %s)", p.State, p.Code, p.Hint, o.State, o.Code, o.Hint)
+		}
 		if o.State == ddns.Changed {
 			done++
 		} else if o.Code != ddns.CodeRefused || !strings.Contains(o.Hint, "as many records as its plan allows") {

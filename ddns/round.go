@@ -83,21 +83,25 @@ type Runner struct {
 	Resolver Resolver
 	Witness  WANWitness // nil: nobody looks at the WAN side
 	Rollback Rollback   // nil: CNAMEs are not replaced
-	WaysIn   []KeptWayIn
-	Rules    RuleAPI // nil: no way in is kept
-	Owner    string
-	Drill    time.Duration
-	Recheck  time.Duration // facts older than this are read again
-	Timeout  time.Duration // of the asking
-	Assume   netip.Addr    // plan as if the vote had said so; zero: ask
-	Asked    []Verdict     // what the sources said a moment ago: they are not asked again
-	From     []string      // DDNS hosts that a person says are this home
-	Watch    bool          // also look at what no target keeps: hops, and addresses of this home
-	Dry      bool          // plan, and write nothing
-	Built    time.Time     // a clock before it is wrong; zero: not checked
-	Clock    func() time.Time
-	Probe    Probe        // between the rounds of a loop
-	Calls    func() int64 // API calls made so far
+	// Room says how many more records fit into a zone, and the error by which
+	// Cloudflare refuses what does not fit, nil if all does. It is asked before what
+	// is only planned. Nil: everything fits.
+	Room    func(ctx context.Context, zone Zone) (more int, full error)
+	WaysIn  []KeptWayIn
+	Rules   RuleAPI // nil: no way in is kept
+	Owner   string
+	Drill   time.Duration
+	Recheck time.Duration // facts older than this are read again
+	Timeout time.Duration // of the asking
+	Assume  netip.Addr    // plan as if the vote had said so; zero: ask
+	Asked   []Verdict     // what the sources said a moment ago: they are not asked again
+	From    []string      // DDNS hosts that a person says are this home
+	Watch   bool          // also look at what no target keeps: hops, and addresses of this home
+	Dry     bool          // plan, and write nothing
+	Built   time.Time     // a clock before it is wrong; zero: not checked
+	Clock   func() time.Time
+	Probe   Probe        // between the rounds of a loop
+	Calls   func() int64 // API calls made so far
 	// Quiet says until when Cloudflare asked for no call, zero if it did not. A
 	// one-shot that follows must know. Nil: not known.
 	Quiet func() time.Time

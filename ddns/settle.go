@@ -12,7 +12,10 @@ import (
 // read and planned again, and if it is refused again, halved.
 func (r *Runner) apply(ctx context.Context, p Plan, round Round, turn []Family, m Memory) Round {
 	outcomes, made, found := p.Outcomes, receipts(p.Changes, Planned, nil), round.Found
-	if !r.Dry && len(p.Changes) > 0 {
+	switch {
+	case r.Dry:
+		outcomes, made = r.rehearse(ctx, p)
+	case len(p.Changes) > 0:
 		outcomes, made, found = r.send(ctx, p, round, turn, m)
 	}
 	if round.Outcomes = slices.Concat(round.Outcomes, outcomes); len(turn) < len(round.Verdicts) {

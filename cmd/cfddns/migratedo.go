@@ -55,6 +55,22 @@ func (m *migration) warnOfConfiguration() {
 	}
 }
 
+// checkRollback refuses what could not be taken back: where no rollback file can
+// be written nothing is changed, and the plan says so.
+func (m *migration) checkRollback() {
+	err := journal.RollbackIn(m.rollbackDirs()...).Ready()
+	if err == nil {
+		return
+	}
+	for _, row := range m.rows {
+		if row.movable() && !row.created {
+			o := &row.outcome
+			o.State, o.Code, o.Hint = ddns.Refused, ddns.CodeRefused, "set state: to a directory that can be written"
+			o.Why = fmt.Sprintf("%v; without the way back nothing was changed", err)
+		}
+	}
+}
+
 // checkQuota refuses the names of zones that have no room for more records
 // than are deleted. What Cloudflare does not tell is no reason to refuse.
 func (m *migration) checkQuota(ctx context.Context) {
@@ -65,18 +81,18 @@ func (m *migration) checkQuota(ctx context.Context) {
 		}
 	}
 	for _, zone := range m.zones {
-		if _, concerned := more[zone.ID]; !concerned {
+		if more[zone.ID] <= 0 {
 			continue
 		}
-		quota, err := m.parts.client.Quota(ctx, zone)
-		if err != nil || quota.Limit == 0 || quota.Used+more[zone.ID] <= quota.Limit {
+		room, full := m.parts.client.Room(ctx, zone)
+		if full == nil || more[zone.ID] <= room {
 			continue
 		}
 		for _, row := range m.rows {
 			if row.movable() && !row.repoint && row.alias.Zone.ID == zone.ID && row.more() > 0 {
 				o := &row.outcome
-				o.State, o.Code, o.Hint = ddns.Refused, ddns.CodeRefused, "delete records that nobody needs"
-				o.Why = fmt.Sprintf("%s holds %d of %d records, and this needs one more; nothing was changed", zone.Name, quota.Used, quota.Limit)
+				o.State, o.Code, o.Hint = ddns.Refused, ddns.CodeRefused, ddns.HintOf(full)
+				o.Why = full.Error() + "; nothing was changed"
 			}
 		}
 	}
@@ -137,6 +153,9 @@ type kept struct {
 	where   string
 	records []ddns.Record
 }
+
+// Ready implements ddns.Rollback.
+func (kept) Ready() error { return nil }
 
 // Keep implements ddns.Rollback.
 func (k kept) Keep(records []ddns.Record) (string, error) {

@@ -32,6 +32,7 @@ func (m *migration) look(ctx context.Context) error {
 	m.plan(ctx)
 	m.findLeft(ctx)
 	m.makeRows()
+	m.checkRollback()
 	m.checkQuota(ctx)
 	m.round.Receipts = m.planned()
 	return nil

@@ -203,6 +203,7 @@ func (p *parts) newRunner(a *app, rosters []ddns.Roster) *ddns.Runner {
 		Clock:    a.clock,
 		Calls:    p.client.Calls,
 		Quiet:    p.client.QuietUntil,
+		Room:     p.client.Room,
 		Connect:  p.client.Connect,
 		Keep:     p.keeper.keepOwed,
 		Applied:  func(round ddns.Round, past ddns.Past) { p.keeper.save(round, past.Memory) },

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -46,6 +47,24 @@ func (d *Dir) Keepable(name string, like Named) error {
 		return nil
 	default:
 		return fmt.Errorf("it belongs to user %d and group %d, and this user may not give them another: run this with sudo", o.uid, o.gid)
+	}
+}
+
+// Makeable reports why no file could be made in a directory, which may have to be
+// made as well; nil if one could. It leaves nothing behind.
+func Makeable(path string) error {
+	for {
+		d, err := Open(path)
+		up := filepath.Dir(path)
+		if errors.Is(err, fs.ErrNotExist) && up != path {
+			path = up
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		return d.Writable("new")
 	}
 }
 

@@ -82,6 +82,33 @@ func (p places) Keep(records []ddns.Record) (where string, err error) {
 	return WriteRollback(p, Rollback{Records: records})
 }
 
+// Ready implements ddns.Rollback.
+func (p places) Ready() error {
+	var tried []string
+	var causes []error
+	for _, dir := range p {
+		err := files.Makeable(dir)
+		if err == nil {
+			return nil
+		}
+		tried, causes = append(tried, notIn(dir, err)), append(causes, cause(err))
+	}
+	return none(tried, causes)
+}
+
+// notIn says why no file could be written to a directory.
+func notIn(dir string, err error) string {
+	return fmt.Sprintf("%s (%v: %s)", dir, cause(err), remedy(err))
+}
+
+// none is the error of directories that all did not do.
+func none(tried []string, causes []error) error {
+	if len(tried) == 0 {
+		return errors.New("there is no directory for a rollback file: set state: to one that can be written")
+	}
+	return &unkept{tried: tried, causes: causes}
+}
+
 // WriteRollback writes a rollback file to the first of the directories that
 // can be written, and returns once it is on disk. Where the newest file there
 // says the same already, no other is written. The path and time of the file are
@@ -100,13 +127,9 @@ func WriteRollback(dirs []string, file Rollback) (where string, err error) {
 		if err == nil {
 			return where, nil
 		}
-		tried = append(tried, fmt.Sprintf("%s (%v: %s)", dir, cause(err), remedy(err)))
-		causes = append(causes, cause(err))
+		tried, causes = append(tried, notIn(dir, err)), append(causes, cause(err))
 	}
-	if len(tried) == 0 {
-		return "", errors.New("there is no directory for a rollback file: set state: to one that can be written")
-	}
-	return "", &unkept{tried: tried, causes: causes}
+	return "", none(tried, causes)
 }
 
 // unkept says in which directories no rollback file could be written.
