@@ -154,6 +154,7 @@ func (p *pushes) sendAway(w http.ResponseWriter, r *http.Request, why string) {
 
 // serve answers a push of somebody who may.
 func (p *pushes) serve(w http.ResponseWriter, r *http.Request, s pushing) {
+	defer welcome(r.Context())()
 	leave, ok := p.pushers.enter(whoOf(r.RemoteAddr))
 	if !ok {
 		p.sendAway(w, r, "a push was sent away: too many wait for a round")

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net"
-	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
@@ -13,8 +12,10 @@ import (
 const pushConnections = 512
 
 // crowd bounds the connections of a listener, so that nobody in the home's
-// network shuts out others. When there are too many, whoever has most loses one:
-// the oldest that asks nothing, since who pushes asks at once.
+// network shuts out others. When there are too many, whoever has most loses one,
+// and where many have as many, one of these: the oldest that has shown no right
+// password, since who pushes shows it at once. So it is mostly not the one that
+// has just come, however many addresses a flood comes from.
 type crowd struct {
 	net.Listener
 
@@ -32,7 +33,7 @@ type guest struct {
 	net.Conn
 	crowd *crowd
 	who   netip.Addr
-	busy  bool // its request is being answered
+	may   bool // it showed the right password, and is being answered
 	gone  bool
 }
 
@@ -78,18 +79,19 @@ func (c *crowd) enter(g *guest) (out *guest) {
 	if len(c.inside) <= pushConnections {
 		return nil
 	}
-	most := g.who
-	for _, other := range c.inside {
-		if c.count[other.who] > c.count[most] {
-			most = other.who
+	most := 0
+	for _, n := range c.count {
+		most = max(most, n)
+	}
+	hasMost := func(other *guest) bool { return c.count[other.who] == most }
+	at := slices.IndexFunc(c.inside, func(other *guest) bool { return hasMost(other) && !other.may })
+	if at < 0 { // all of them push
+		at = len(c.inside) - 1
+		for !hasMost(c.inside[at]) {
+			at--
 		}
 	}
-	out = g
-	for _, other := range slices.Backward(c.inside) { // the newest, unless an older one asks nothing
-		if other.who == most && (out.who != most || !other.busy) {
-			out = other
-		}
-	}
+	out = c.inside[at]
 	c.remove(out)
 	return out
 }
@@ -121,19 +123,19 @@ func withGuest(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, guestKey{}, conn)
 }
 
-// answering marks guests whose request is being answered.
-func answering(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if g, ok := r.Context().Value(guestKey{}).(*guest); ok {
-			g.is(true)
-			defer g.is(false)
-		}
-		next.ServeHTTP(w, r)
-	})
+// welcome marks the guest of a request as one that showed the right password,
+// until leave.
+func welcome(ctx context.Context) (leave func()) {
+	g, ok := ctx.Value(guestKey{}).(*guest)
+	if !ok {
+		return func() {}
+	}
+	g.let(true)
+	return func() { g.let(false) }
 }
 
-func (g *guest) is(busy bool) {
+func (g *guest) let(may bool) {
 	g.crowd.mu.Lock()
 	defer g.crowd.mu.Unlock()
-	g.busy = busy
+	g.may = may
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -151,17 +152,63 @@ func TestManyStrangersAreRememberedInBoundedMemory(t *testing.T) {
 		if n := len(p.pushers.known); n > pushersMost+1 {
 			t.Errorf("%d are remembered", n)
 		}
-		if n := strings.Count(said.String(), "\n"); n > pushersMost+1 {
+		if n := strings.Count(said.String(), "\n"); n != sameOfAll {
 			t.Errorf("%d lines", n)
 		}
 		if code, _ := push(p, "", by(router)); code != 200 {
 			t.Errorf("the router got %d", code)
 		}
 		time.Sleep(2 * sameQuiet)
-		push(p, "", by("10.9.9.9"))
-		if n := len(p.pushers.known); n > 1 {
-			t.Errorf("%d are remembered after a while", n)
+		said.Reset()
+		for i := range pushersMost {
+			push(p, "", func(r *http.Request) { by(fmt.Sprintf("10.1.%d.%d", i/250, i%250))(r); guess(r) })
 		}
+		if n := len(p.pushers.known); n > pushersMost || p.pushers.known[netip.MustParseAddr(router)] == nil {
+			t.Errorf("%d are remembered after a while, the router: %v", n, p.pushers.known[netip.MustParseAddr(router)] != nil)
+		}
+		if want := fmt.Sprintf("more_of_others=%d", 3*pushersMost-sameOfAll); !strings.Contains(said.String(), want) {
+			t.Errorf("want %s in\n%.500s", want, said.String())
+		}
+	})
+}
+
+// Those who hang up before they have their turn take none, so that a router
+// that shares their address waits for its first turn as if they had not come.
+func TestWhoHangsUpTakesNoTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTestPushes(&house{round: pushedRound("1", ddns.Right)}, slog.New(slog.DiscardHandler))
+		var guessing sync.WaitGroup
+		for range 4000 {
+			guessing.Go(func() {
+				ctx, hangUp := context.WithCancel(t.Context())
+				time.AfterFunc(50*time.Millisecond, hangUp)
+				push(p, "", func(r *http.Request) { *r = *r.WithContext(ctx); by(router)(r); guess(r) })
+			})
+			time.Sleep(time.Millisecond)
+		}
+		guessing.Wait()
+		began := time.Now()
+		if code, body := push(p, "", by(router)); code != 200 || time.Since(began) > time.Second {
+			t.Errorf("the first push: %d %q after %s", code, body, time.Since(began))
+		}
+	})
+}
+
+// An address that has pushed is not held up by guesses that seem to come from it.
+func TestAnAddressThatPushedDoesNotWaitForGuesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTestPushes(&house{round: pushedRound("1", ddns.Right)}, slog.New(slog.DiscardHandler))
+		push(p, "", by(router))
+		var guessing sync.WaitGroup
+		for range 2000 {
+			guessing.Go(func() { push(p, "", func(r *http.Request) { by(router)(r); guess(r) }) })
+		}
+		synctest.Wait()
+		began := time.Now()
+		if code, body := push(p, "", by(router)); code != 200 || time.Since(began) > 0 {
+			t.Errorf("%d %q after %s", code, body, time.Since(began))
+		}
+		guessing.Wait()
 	})
 }
 
@@ -189,18 +236,20 @@ type aConn struct {
 func (a aConn) RemoteAddr() net.Addr { return a.from }
 func (aConn) Close() error           { return nil }
 
-// Whoever comes is let in, unless nobody has more connections: then an older one
-// of the same goes, if it asks nothing.
+// Of those who have most connections the one that came first goes, and one that
+// pushes only if all of them do.
 func TestWhoHasFewConnectionsIsNeverTheOneWhoHasToGo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newCrowd(nil)
+		came := map[*guest]int{}
 		arrive := func(who int) (g, out *guest) {
 			g = &guest{Conn: aConn{}, crowd: c, who: netip.AddrFrom4([4]byte{10, 0, 0, byte(who)})}
+			came[g] = len(came)
 			return g, c.enter(g)
 		}
 		for range rapid.IntRange(pushConnections-20, pushConnections+200).Draw(t, "flood") {
 			g, _ := arrive(rapid.IntRange(0, 3).Draw(t, "flooder"))
-			g.is(rapid.Bool().Draw(t, "asks"))
+			g.let(rapid.Bool().Draw(t, "pushes"))
 		}
 		before := map[netip.Addr]int{}
 		for who, n := range c.count {
@@ -213,15 +262,15 @@ func TestWhoHasFewConnectionsIsNeverTheOneWhoHasToGo(t *testing.T) {
 		if out == nil {
 			return
 		}
+		before[g.who]++
 		for who, n := range before {
-			if n > before[out.who]+1 {
+			if n > before[out.who] {
 				t.Fatalf("%s had to go with %d, and %s has %d", out.who, before[out.who], who, n)
 			}
 		}
-		idle := func(o *guest) bool { return o.who == out.who && !o.busy && o != g }
 		for _, other := range c.inside {
-			if out.busy && idle(other) || out == g && idle(other) {
-				t.Fatalf("one who asks had to go, and one who asks nothing stays")
+			if before[other.who] == before[out.who] && !other.may && (out.may || came[other] < came[out]) {
+				t.Fatalf("the one that came as number %d had to go, and number %d stays", came[out], came[other])
 			}
 		}
 		for _, o := range append([]*guest{}, c.inside...) {
@@ -245,23 +294,33 @@ func TestOneDeviceIsOneStranger(t *testing.T) {
 }
 
 // TestThousandsOfHalfOpenConnectionsSilenceNobody floods the door over real
-// sockets. A router whose push fails pushes again.
+// sockets, from one address and from more than may be inside. A router whose push
+// fails pushes again.
 func TestThousandsOfHalfOpenConnectionsSilenceNobody(t *testing.T) {
+	for name, most := range map[string]int{"one address": 1, "many addresses": 2000} {
+		t.Run(name, func(t *testing.T) { flooded(t, most) })
+	}
+}
+
+func flooded(t *testing.T, most int) {
 	p := newTestPushes(&house{round: pushedRound("1", ddns.Right)}, slog.New(slog.DiscardHandler))
 	place := freePlace(t)
 	startDoor(t, p.ServeHTTP, place)
 	becomes(t, place, true)
-	flooder := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
-	first, err := flooder.DialContext(t.Context(), "tcp", place)
+	flooder := func(n int) *net.Dialer {
+		return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 1, byte(n%most/200), byte(2+n%most%200))}}
+	}
+	first, err := flooder(0).DialContext(t.Context(), "tcp", place)
 	needs.Kernel(t, "a second address of loopback", err)
 	first.Close()
 	end, full := make(chan struct{}), make(chan struct{}, 1)
 	var flooding sync.WaitGroup
-	for range 8 {
-		flooding.Go(func() { flood(t, flooder, place, full, end) })
+	for w := range 8 {
+		own := func(n int) *net.Dialer { return flooder(8*n + w) }
+		flooding.Go(func() { flood(t, own, place, full, end) })
 	}
 	<-full
-	for from, local := range map[string]*net.Dialer{"another address": {}, "the same address": flooder} {
+	for from, local := range map[string]*net.Dialer{"another address": {}, "the same address": flooder(0)} {
 		answered := false
 		for range 10 {
 			answered = answered || pushOver(t, local, place)
@@ -275,7 +334,7 @@ func TestThousandsOfHalfOpenConnectionsSilenceNobody(t *testing.T) {
 }
 
 // flood opens connections that ask nothing, or half of something, without end.
-func flood(t *testing.T, from *net.Dialer, place string, full chan<- struct{}, end <-chan struct{}) {
+func flood(t *testing.T, from func(n int) *net.Dialer, place string, full chan<- struct{}, end <-chan struct{}) {
 	const many = 500
 	var open []net.Conn
 	defer func() {
@@ -289,7 +348,7 @@ func flood(t *testing.T, from *net.Dialer, place string, full chan<- struct{}, e
 			return
 		default:
 		}
-		conn, err := from.DialContext(t.Context(), "tcp", place)
+		conn, err := from(n).DialContext(t.Context(), "tcp", place)
 		if err != nil {
 			continue
 		}

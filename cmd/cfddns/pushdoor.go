@@ -111,7 +111,7 @@ func (d *pushDoor) open(ctx context.Context, place string) error {
 // server bounds whatever a stranger in the home's network could do.
 func (d *pushDoor) server(ctx context.Context) *http.Server {
 	server := &http.Server{
-		Handler:           answering(unread(d.handler)),
+		Handler:           unread(d.handler),
 		ConnContext:       withGuest,
 		ReadHeaderTimeout: headerPatience,
 		WriteTimeout:      pushPatience + 10*time.Second,
