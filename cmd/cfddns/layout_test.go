@@ -76,6 +76,22 @@ func TestALineIsBrokenBetweenWordsAndNeverInACommand(t *testing.T) {
 	}
 }
 
+func TestAColouredWordIsAsWideAsAPlainOne(t *testing.T) {
+	said := map[bool]string{}
+	for _, colour := range []bool{false, true} {
+		var out bytes.Buffer
+		a := &app{stdout: &output{to: &out, width: 40}, colour: colour}
+		sayf(a.stdout, "%s  %s\n", a.paint("refused", 12), "home.example.com A: a CNAME stands here")
+		said[colour] = out.String()
+	}
+	if !strings.Contains(said[true], "\x1b[31m") {
+		t.Fatal("no colour")
+	}
+	if got := colourMarks.ReplaceAllString(said[true], ""); got != said[false] {
+		t.Errorf("in colour:\n%s\nwithout:\n%s", got, said[false])
+	}
+}
+
 func TestTheHelpIsBrokenAnewWhereThereAreFewerColumnsThanItWasWrittenFor(t *testing.T) {
 	text := "One paragraph of the help,\nwritten in two lines.\n\nFlags:\n  -n  one   two\n"
 	for width, want := range map[int]string{0: text, 80: text, 30: "One paragraph of the help,\nwritten in two lines.\n\nFlags:\n  -n  one   two\n", 20: "One paragraph of the\nhelp, written in two\nlines.\n\nFlags:\n  -n  one   two\n"} {

@@ -27,13 +27,14 @@ var colours = map[string]string{
 	"cleared": "\x1b[32m", "suspicious": "\x1b[33m", "guilty": "\x1b[31m", "well": "\x1b[32m", "culprit": "\x1b[31m", "unclear": "\x1b[33m",
 }
 
-// paint colours a word on a terminal, padded to a width.
+// paint colours a word on a terminal, padded to a width. The colour ends with the
+// word: the gap after it shows where the next lines begin (broken).
 func (a *app) paint(word string, width int) clean {
-	shown := padded(visible(word, ""), width)
+	shown := visible(word, "")
 	if c := colours[word]; a.colour && c != "" {
-		return clean(c + shown + "\x1b[0m")
+		shown = c + shown + "\x1b[0m"
 	}
-	return clean(shown)
+	return clean(padded(shown, width))
 }
 
 // printJSON prints one document. What it says of the exit code is how the
