@@ -148,7 +148,7 @@ func (c *Client) Quota(ctx context.Context, zone ddns.Zone) (Quota, error) {
 func (c *Client) Room(ctx context.Context, zone ddns.Zone) (more int, full error) {
 	quota, err := c.Quota(ctx, zone)
 	if err != nil || quota.Limit == 0 {
-		return 0, nil
+		return 0, nil //nolint:nilerr // what is not told is no reason to refuse
 	}
 	_, hint := kindOf(http.StatusBadRequest, codeQuota, "")
 	return max(0, quota.Limit-quota.Used), &ddns.Error{Kind: ddns.Rejected, Op: "change records of " + zone.Name, Code: codeQuota, Hint: hint,
