@@ -43,26 +43,24 @@ func ownerOf(info fs.FileInfo) (o owner, links uint64) {
 	return owner{int(stat.Uid), int(stat.Gid)}, uint64(stat.Nlink) //nolint:unconvert // its type is another on each system
 }
 
-// Open opens a directory. A link on the way to it counts as Resolve says.
+// Open opens a directory. A link on the way to it counts as Resolve says; that
+// what is opened is what the way led to is seen by the two handles.
 func Open(path string) (*Dir, error) {
-	real, err := Resolve(path)
+	end, want, err := walk(path)
 	if err != nil {
 		return nil, err
 	}
-	want, err := os.Lstat(real)
-	if err != nil {
-		return nil, err
-	}
+	defer end.close() // so long no other directory can have its number
 	if !want.IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.ENOTDIR}
 	}
-	root, err := os.OpenRoot(real)
+	root, err := os.OpenRoot(end.path)
 	if err != nil {
 		return nil, err
 	}
 	info, err := root.Stat(".")
 	if err == nil && !os.SameFile(want, info) {
-		err = &Foreign{real, "was exchanged while it was opened"}
+		err = &Foreign{end.path, "was exchanged while it was opened"}
 	}
 	if err != nil {
 		return nil, errors.Join(err, root.Close())

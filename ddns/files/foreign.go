@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -120,53 +121,107 @@ const linksMost = 40
 // nobody to what is not the stranger's. Linux has the same rule for /tmp
 // (protected_symlinks in proc_sys_fs(5)).
 func Resolve(path string) (string, error) {
-	path, err := filepath.Abs(path)
+	end, _, err := walk(path)
 	if err != nil {
 		return "", err
 	}
-	real, rest := "/", strings.Split(path, "/")
-	for links := 0; len(rest) > 0; {
-		next := filepath.Join(real, rest[0])
-		rest = rest[1:]
-		info, err := os.Lstat(next)
-		if err != nil {
-			return "", err
-		}
-		if info.Mode()&fs.ModeSymlink == 0 {
-			real = next
-			continue
-		}
-		if links++; links > linksMost {
-			return "", &fs.PathError{Op: "open", Path: path, Err: syscall.ELOOP}
-		}
-		target, err := believed(next, info)
-		if err != nil {
-			return "", err
-		}
-		if filepath.IsAbs(target) {
-			real = "/"
-		}
-		rest = append(strings.Split(target, "/"), rest...)
-	}
-	return real, nil
+	end.close()
+	return end.path, nil
 }
 
-// believed is where a link leads, if it counts.
-func believed(link string, info fs.FileInfo) (target string, err error) {
-	target, err = os.Readlink(link)
-	if err != nil {
-		return "", err
+// walk goes a path as Resolve says, and returns where it ends, and what is there.
+func walk(path string) (end step, info fs.FileInfo, err error) {
+	if path, err = filepath.Abs(path); err != nil {
+		return step{}, nil, err
 	}
+	at, err := firstStep()
+	if err != nil {
+		return step{}, nil, err
+	}
+	w := way{path: path, at: at, rest: strings.Split(path, "/")}
+	for len(w.rest) > 0 {
+		if info, err = w.on(); err != nil {
+			w.at.close()
+			return step{}, nil, err
+		}
+	}
+	return w.at, info, nil
+}
+
+// way is a path that is gone name by name.
+type way struct {
+	path    string
+	at      step
+	rest    []string
+	links   int
+	demands []demand
+}
+
+// demand is that a stranger's link leads to something of the same user.
+type demand struct {
+	link string
+	uid  int
+	left int // names that are left of the way where the link leads to
+}
+
+// on goes on by one name, or follows one link, and returns what was met.
+func (w *way) on() (fs.FileInfo, error) {
+	next, err := w.at.next(cmp.Or(w.rest[0], "."))
+	if err != nil {
+		return nil, err
+	}
+	w.rest = w.rest[1:]
+	info, err := next.info()
+	if err != nil {
+		next.close()
+		return nil, err
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		defer next.close()
+		return info, w.follow(next, info)
+	}
+	w.at.close()
+	w.at = next
+	return info, w.met(info)
+}
+
+// follow puts what a link says before the rest of the way.
+func (w *way) follow(link step, info fs.FileInfo) error {
+	if w.links++; w.links > linksMost {
+		return &fs.PathError{Op: "open", Path: w.path, Err: syscall.ELOOP}
+	}
+	target, err := link.target()
+	if err != nil {
+		return err
+	}
+	if o, _ := ownerOf(info); o.uid != os.Geteuid() && o.uid != 0 {
+		w.demands = append(w.demands, demand{link.path, o.uid, len(w.rest)})
+	}
+	w.rest = append(strings.Split(target, "/"), w.rest...)
+	if !filepath.IsAbs(target) {
+		return nil
+	}
+	first, err := firstStep()
+	if err != nil {
+		return err
+	}
+	w.at.close()
+	w.at = first
+	return nil
+}
+
+// met holds what is there, and is no link, against the links that led to it.
+func (w *way) met(info fs.FileInfo) error {
 	o, _ := ownerOf(info)
-	if o.uid == os.Geteuid() || o.uid == 0 {
-		return target, nil
+	for len(w.demands) > 0 {
+		last := w.demands[len(w.demands)-1]
+		if last.left < len(w.rest) {
+			break
+		}
+		if last.uid != o.uid {
+			return &Foreign{last.link, fmt.Sprintf("is a link of user %d to what belongs to user %d", last.uid, o.uid)}
+		}
+		w.demands = w.demands[:len(w.demands)-1]
 	}
-	end, err := os.Stat(link)
-	if err != nil {
-		return "", err
-	}
-	if to, _ := ownerOf(end); to.uid != o.uid {
-		return "", &Foreign{link, fmt.Sprintf("is a link of user %d to what belongs to user %d", o.uid, to.uid)}
-	}
-	return target, nil
+	return nil
 }
