@@ -269,6 +269,7 @@ func (d differ) addresses(all []Record, address netip.Addr) (Outcome, []Change) 
 		// Cloudflare takes no second record of the same content.
 		o := d.outcome(Right, fmt.Sprintf("%s keeps the same address here", foreignMark(records[i].Comment, "")))
 		o.Address = address.String()
+		d.staysProxied = d.losesProxy(records, mine, address)
 		return d.tidy(o, nil, mine, address)
 	}
 	ours, others, o := d.whose(mine, address)
@@ -278,45 +279,12 @@ func (d differ) addresses(all []Record, address netip.Addr) (Outcome, []Change) 
 	case ours == nil:
 		return d.create(address)
 	}
-	d.staysProxied = d.losesProxy(all, others, address)
+	d.staysProxied = d.losesProxy(records, others, address)
 	o, changes := d.update(*ours, address)
 	if o.State == Held {
 		return o, nil
 	}
 	return d.tidy(o, changes, others, address)
-}
-
-// losesProxy reports whether the name is proxied for the sake of records alone
-// that will be deleted beside ours.
-func (d differ) losesProxy(all, others []Record, address netip.Addr) bool {
-	goes := func(r Record) bool { return hasID(others, r.ID) && d.mayDelete(r, address) }
-	stays := slices.DeleteFunc(served(all), goes)
-	return hides(served(all), Zone{}) && !hides(stays, Zone{})
-}
-
-// tidy deletes what is ours beside the one record that we keep, and says what
-// it leaves.
-func (d differ) tidy(o Outcome, changes []Change, others []Record, address netip.Addr) (Outcome, []Change) {
-	var left []string
-	for _, r := range others {
-		if !d.mayDelete(r, address) {
-			left = append(left, r.Content)
-			continue
-		}
-		c := d.change(Delete, &r, nil, fmt.Sprintf("%s is known to be ours, and one record is enough", r.Content))
-		if d.target.DeleteExtra && !d.known(r) {
-			c.Why = fmt.Sprintf("%s is extra, and extra: delete is set", r.Content)
-		}
-		changes = append(changes, c)
-		if o.State == Right {
-			o.State, o.Why = Changed, c.Why
-		}
-	}
-	if len(left) > 0 && d.wishes.Owner == "" {
-		o.Code = CodeShared
-		o.Hint = fmt.Sprintf("other addresses answer here too: %s. If they are leftovers, set extra: delete for %s; if another machine keeps them, set owner: NAME on both", strings.Join(left, ", "), d.target.Shown)
-	}
-	return o, changes
 }
 
 // whose tells our record at the name from those of others. An outcome with a

@@ -183,6 +183,41 @@ func (d differ) enforce(after *Record, patch *Patch) (why []string) {
 	return why
 }
 
+// tidy deletes what is ours beside the one record that we keep, and says what
+// it leaves.
+func (d differ) tidy(o Outcome, changes []Change, others []Record, address netip.Addr) (Outcome, []Change) {
+	var left []string
+	hider := ""
+	for _, r := range others {
+		switch {
+		case !d.mayDelete(r, address):
+			left = append(left, r.Content)
+			continue
+		case r.Proxied && d.unhidden(changes):
+			hider = r.Content
+			continue
+		}
+		c := d.change(Delete, &r, nil, fmt.Sprintf("%s is known to be ours, and one record is enough", r.Content))
+		if d.target.DeleteExtra && !d.known(r) {
+			c.Why = fmt.Sprintf("%s is extra, and extra: delete is set", r.Content)
+		}
+		changes = append(changes, c)
+		if o.State == Right {
+			o.State, o.Why = Changed, c.Why
+		}
+	}
+	if hider != "" {
+		o.Code = CodeShared
+		o.Hint = fmt.Sprintf("%s stays, since without it the home's address would become public here: set proxied: false for %s if it may, or have whoever keeps the other record proxy it", hider, d.target.Shown)
+		return o, changes
+	}
+	if len(left) > 0 && d.wishes.Owner == "" {
+		o.Code = CodeShared
+		o.Hint = fmt.Sprintf("other addresses answer here too: %s. If they are leftovers, set extra: delete for %s; if another machine keeps them, set owner: NAME on both", strings.Join(left, ", "), d.target.Shown)
+	}
+	return o, changes
+}
+
 // alias plans a name at which a CNAME stands.
 func (d differ) alias(cname Record, found Found, holding Holding) (Outcome, []Change) {
 	target := pointsTo(cname)

@@ -22,7 +22,7 @@ func Revealing(changes []Change, found Found, hops map[string]Hop) []Change {
 	marked := slices.Clone(changes)
 	byName := map[string][]int{}
 	for _, c := range changes {
-		if !c.Drill && (c.Op != Update || c.Before.Proxied != c.After.Proxied || c.After.Type == "CNAME") { // else nothing changes hands
+		if !c.Drill && (c.Op != Update || c.Before.Proxied != c.After.Proxied || c.After.Type == "CNAME" || c.comesOut()) { // else nothing changes hands
 			byName[c.Target.Name] = nil
 		}
 	}
@@ -83,6 +83,15 @@ func hides(records []Record, zone Zone) bool {
 	return !zone.Paused && slices.ContainsFunc(records, func(r Record) bool { return r.Proxied })
 }
 
+// comesOut reports whether a record that held an address of no use outside, of
+// the LAN or a placeholder, holds one of the internet from now on.
+func (c Change) comesOut() bool {
+	return c.Op == Update && outside(*c.After) && !outside(*c.Before)
+}
+
+// outside reports whether a record holds an address that can be reached from anywhere.
+func outside(r Record) bool { return Sane(r.Address(), FamilyOf(r.Address())) == nil }
+
 // reveals reports whether a change of the name makes an address visible that
 // was not.
 func (n servedName) reveals(c Change, zone Zone) bool {
@@ -94,7 +103,7 @@ func (n servedName) reveals(c Change, zone Zone) bool {
 	case hid:
 		return true
 	case c.Op == Update && c.After.Type != "CNAME":
-		return false
+		return c.comesOut()
 	case c.After.Type == "CNAME":
 		return c.Op == Create && len(n.before) == 0
 	default:
@@ -111,6 +120,22 @@ func (n servedName) showed(f Family) bool {
 	}
 	known := n.hops[pointsTo(n.before[i])].Addresses()
 	return len(known) == 0 && f == IPv4 || slices.ContainsFunc(known, func(a netip.Addr) bool { return FamilyOf(a) == f })
+}
+
+// losesProxy reports whether our record must become a proxied one, so that the
+// name stays what it is: a proxied record of its type is deleted beside it, and
+// none stays. What the other family has may go in the same round.
+func (d differ) losesProxy(records, others []Record, address netip.Addr) bool {
+	goes := func(r Record) bool { return hasID(others, r.ID) && d.mayDelete(r, address) }
+	stays := slices.DeleteFunc(slices.Clone(records), goes)
+	return hides(records, Zone{}) && !hides(stays, Zone{})
+}
+
+// unhidden reports whether a name is proxied for the sake of a record that goes,
+// and no change of ours makes up for it: what stays there is another's.
+func (d differ) unhidden(changes []Change) bool {
+	return d.staysProxied && d.target.Proxied != SetFalse &&
+		!slices.ContainsFunc(changes, func(c Change) bool { return c.After != nil && c.After.Proxied })
 }
 
 // hidesHome reports whether the zone's own habit is to hide: every other address

@@ -132,6 +132,10 @@ func TestWhatBecomesPublicIsSaid(t *testing.T) {
 		{"a proxied record made DNS-only as it moves", newSketch(proxied(a(oldHome))), public, []string{"A"}},
 		{"a record made DNS-only beside a proxied one of the other family", newSketch(proxied(a("45.67.89.10")), proxied(aaaa("2a01::1"))), public, nil},
 		{"a DNS-only record that moves", newSketch(a(oldHome)), nil, nil},
+		{"a DNS-only record of the LAN that becomes the home's", newSketch(a("192.168.1.9")), nil, []string{"A"}},
+		{"a DNS-only placeholder that becomes the home's", newSketch(a("192.0.2.1")), nil, []string{"A"}},
+		{"a proxied placeholder that becomes the home's", newSketch(proxied(a("192.0.2.1"))), nil, nil},
+		{"a DNS-only placeholder beside a proxied record", newSketch(a("192.0.2.1"), proxied(aaaa("2a01::1"))), nil, nil},
 		{"a proxied record that moves", newSketch(proxied(a(oldHome))), nil, nil},
 		{"a proxied CNAME replaced by a DNS-only A", newSketch(proxied(cname(duck))), func(s *sketch) { here(s); public(s) }, []string{"A"}},
 		{"a proxied CNAME replaced by a proxied A", newSketch(proxied(cname(duck))), func(s *sketch) { here(s) }, nil},
@@ -142,6 +146,14 @@ func TestWhatBecomesPublicIsSaid(t *testing.T) {
 		{"an AAAA beside a proxied A", newSketch(proxied(a("45.67.89.10"))), (*sketch).both, nil},
 		{"the record that hid another is deleted, and this is wished for", newSketch(a("45.67.89.10"), proxied(a(oldHome))), func(s *sketch) { s.remember("id2", oldHome); public(s) }, []string{"A"}},
 		{"the record that hid another is deleted, and nothing is said of it", newSketch(a("45.67.89.10"), proxied(a(oldHome))), func(s *sketch) { s.remember("id2", oldHome) }, nil},
+		{"what hides the address that another keeps stays", newSketch(ddns.Record{Type: "A", Content: "45.67.89.10", Comment: "cfddns:attic"}, proxied(a(oldHome)), a("45.67.70.1")), func(s *sketch) {
+			s.remember("id2", oldHome)
+			s.edit(func(w *ddns.Target) { w.DeleteExtra = true })
+		}, nil},
+		{"the records of both families that hid the others are deleted", newSketch(a("45.67.89.10"), proxied(a(oldHome)), aaaa(home6), proxied(aaaa("2a01::1"))), func(s *sketch) {
+			s.both()
+			s.edit(func(w *ddns.Target) { w.DeleteExtra = true })
+		}, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if row.set != nil {
@@ -208,7 +220,7 @@ func TestNothingBecomesPublicUnaskedAndUnsaid(t *testing.T) {
 			if !said {
 				t.Fatalf("%s is shown without a word: %v", name, spellAll(p.Changes))
 			}
-			if was && !asked(name) && s.wishes.Owner == "" {
+			if was && !asked(name) {
 				t.Fatalf("%s is shown unasked: %v", name, spellAll(p.Changes))
 			}
 		}
