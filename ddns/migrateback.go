@@ -54,6 +54,9 @@ func planBack(r Record, found Found, ours func(netip.Addr) bool, via string) Bac
 		return b
 	}
 	t := Target{Name: r.Name, Shown: r.Name, Type: r.Type}
+	if r.Address().IsValid() {
+		return b.ofAddress(t, z, found, ours)
+	}
 	var gone []Change
 	lost := ""
 	for _, now := range z.at(r.Name) {
@@ -67,8 +70,11 @@ func planBack(r Record, found Found, ours func(netip.Addr) bool, via string) Bac
 			return b
 		case now.Type == "CNAME" && now.ID == r.ID && via != "" && pointsTo(now) == via && sameButContent(now, r):
 			patch := Patch{ID: r.ID, Content: &r.Content}
-			b.State, b.Why = BackReturn, "pointed back from "+via
-			b.Changes = []Change{{Op: Update, Zone: z.Zone, Target: t, Before: &now, After: &r, Patch: patch, Why: b.Why}}
+			c := Change{Op: Update, Zone: z.Zone, Target: t, Before: &now, After: &r, Patch: patch, Why: "pointed back from " + via}
+			if found.hidesAt(via) && !hides([]Record{r}, z.Zone) {
+				c.Reveals, c.Why = true, c.Why+"; "+becomesPublic
+			}
+			b.State, b.Why, b.Changes = BackReturn, c.Why, []Change{c}
 			return b
 		case now.Address().IsValid() && ours(now.Address()):
 			if now.Comment != r.Comment {
@@ -89,6 +95,31 @@ func planBack(r Record, found Found, ours func(netip.Addr) bool, via string) Bac
 	b.State, b.Why = BackReturn, "the CNAME to "+pointsTo(r)+" comes back"+lost
 	b.Changes = Revealing(append(gone, Change{Op: Create, Zone: z.Zone, Target: t, After: &after, Why: b.Why}), found, nil)
 	b.Why = b.Changes[len(gone)].Why
+	return b
+}
+
+// ofAddress is the way back of an address record that was made to hold the home:
+// every field that a migration writes is as it was.
+func (b Back) ofAddress(t Target, z ZoneFacts, found Found, ours func(netip.Addr) bool) Back {
+	r, records := b.Record, z.at(b.Record.Name)
+	i := slices.IndexFunc(records, func(now Record) bool { return now.ID == r.ID })
+	if i < 0 {
+		b.Why = "somebody deleted it since"
+		return b
+	}
+	now := records[i]
+	switch {
+	case sameButID(now, r):
+		b.State, b.Why = BackStands, "it stands as it stood before"
+	case leftAlone(now.Comment):
+		b.Why = fmt.Sprintf("its comment holds %s by now", markOff)
+	case !ours(now.Address()):
+		b.Why = fmt.Sprintf("somebody changed it since: %s %s stands there", now.Type, now.Content)
+	default:
+		patch := Patch{ID: r.ID, Content: &r.Content, Proxied: &r.Proxied, TTL: &r.TTL, Comment: &r.Comment}
+		b.Changes = Revealing([]Change{{Op: Update, Zone: z.Zone, Target: t, Before: &now, After: &r, Patch: patch, Why: "stands as it stood before"}}, found, nil)
+		b.State, b.Why = BackReturn, b.Changes[0].Why
+	}
 	return b
 }
 

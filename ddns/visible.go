@@ -92,6 +92,12 @@ func (c Change) comesOut() bool {
 // outside reports whether a record holds an address that can be reached from anywhere.
 func outside(r Record) bool { return Sane(r.Address(), FamilyOf(r.Address())) == nil }
 
+// hidesAt reports whether visitors of a name see Cloudflare's addresses.
+func (f Found) hidesAt(name string) bool {
+	z, ok := f.zoneOf(name)
+	return ok && hides(served(z.at(name)), z.Zone)
+}
+
 // reveals reports whether a change of the name makes an address visible that
 // was not.
 func (n servedName) reveals(c Change, zone Zone) bool {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
@@ -247,6 +248,71 @@ func TestTheWayBackSaysWhatItShows(t *testing.T) {
 			b := ddns.PlanBack([]ddns.Record{row.was}, ddns.Found{Zones: []ddns.ZoneFacts{s.zone}}, ours, "")[0]
 			if said := strings.Contains(b.Why, isSaid); b.State != ddns.BackReturn || said != row.shows {
 				t.Errorf("%s: %q", b.State, b.Why)
+			}
+		})
+	}
+}
+
+// A name that was pointed at one that is hidden shows the home again.
+func TestPointingBackSaysWhatItShows(t *testing.T) {
+	const via = "home.example.com"
+	for _, row := range []struct {
+		name    string
+		proxied bool // the name
+		via     ddns.Record
+		paused  bool
+		shows   bool
+	}{
+		{"from a hidden name", false, proxied(a("45.67.89.10")), false, true},
+		{"from a public name", false, a("45.67.89.10"), false, false},
+		{"hidden itself", true, proxied(a("45.67.89.10")), false, false},
+		{"in a zone that is paused", true, proxied(a("45.67.89.10")), true, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newSketch(placed(via, row.via), placed("ssh.example.com", cname(via)))
+			s.zone.Zone.Paused = row.paused
+			s.zone.Records[1].Proxied = row.proxied
+			before := s.zone.Records[1]
+			before.Content = "x.duckdns.org"
+			b := ddns.PlanBack([]ddns.Record{before}, ddns.Found{Zones: []ddns.ZoneFacts{s.zone}}, func(netip.Addr) bool { return true }, via)[0]
+			if said := strings.Contains(b.Why, isSaid) && strings.Contains(b.Changes[0].Why, isSaid); b.State != ddns.BackReturn || said != row.shows {
+				t.Errorf("%s: %q", b.State, b.Why)
+			}
+		})
+	}
+}
+
+// An address that was overwritten, to point others at its name, comes back whole.
+func TestTheWayBackOfAnAddress(t *testing.T) {
+	before := ddns.Record{ID: "id1", Name: "home.example.com", Type: "A", Content: "192.0.2.1", Proxied: true, TTL: 1, Comment: "old"}
+	now := before
+	now.Content, now.Proxied, now.TTL = "45.67.89.10", false, 60
+	moved, off := now, now
+	moved.Content, off.Comment = stranger, "cfddns:off"
+	for _, row := range []struct {
+		name    string
+		records []ddns.Record
+		state   ddns.BackState
+	}{
+		{"it holds the home", []ddns.Record{now}, ddns.BackReturn},
+		{"it stands already", []ddns.Record{before}, ddns.BackStands},
+		{"somebody gave it another address", []ddns.Record{moved}, ddns.BackSkip},
+		{"somebody wants it left alone", []ddns.Record{off}, ddns.BackSkip},
+		{"somebody made a CNAME of it", []ddns.Record{placed("home.example.com", cname("x.example.net"))}, ddns.BackSkip},
+		{"somebody deleted it", nil, ddns.BackSkip},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			zone := ddns.ZoneFacts{Zone: ddns.Zone{ID: "z1", Name: "example.com"}, Whole: true, Records: row.records}
+			b := ddns.PlanBack([]ddns.Record{before}, ddns.Found{Zones: []ddns.ZoneFacts{zone}}, func(x netip.Addr) bool { return x == homeA }, "home.example.com")[0]
+			if b.State != row.state || (b.State == ddns.BackReturn) != (len(b.Changes) == 1) {
+				t.Fatalf("%s: %s, %v", b.State, b.Why, b.Changes)
+			}
+			if row.state != ddns.BackReturn {
+				return
+			}
+			after, err := applied(zone, b.Changes)
+			if diff := cmp.Diff([]ddns.Record{before}, after.Records); err != nil || diff != "" {
+				t.Error(err, diff)
 			}
 		})
 	}

@@ -125,6 +125,9 @@ func (m *migration) keepOld() error {
 		if row.movable() && !row.created {
 			file.Records = append(file.Records, row.alias.Record)
 		}
+		if row.movable() && !m.kept[row.alias.Record.Name] { // what was kept already is no address to go back to
+			file.Records = append(file.Records, row.before...)
+		}
 		if row.movable() && row.repoint {
 			file.Via = m.flags.via
 		}

@@ -16,6 +16,7 @@ type migrateRow struct {
 	evidence string
 	targets  []ddns.Target
 	outcome  ddns.Outcome  // of all its targets the one that says most
+	before   []ddns.Record // what --via overwrites, where no CNAME stands there
 	after    []ddns.Record // what would take its place
 	follow   []string      // names that follow it by themselves
 	notes    []string      // what a person should know of it
@@ -34,8 +35,8 @@ func (m *migration) makeRows() {
 	for _, rc := range m.round.Receipts {
 		if c := rc.Change; c.After != nil {
 			planned[c.Target.Name] = append(planned[c.Target.Name], *c.After)
-			reveals[c.Target.Name] = reveals[c.Target.Name] || c.Reveals
 		}
+		reveals[rc.Change.Target.Name] = reveals[rc.Change.Target.Name] || rc.Change.Reveals
 	}
 	for _, o := range m.round.Outcomes {
 		outcomes[o.Target.Name] = append(outcomes[o.Target.Name], o)

@@ -35,7 +35,7 @@ func (m *migration) lines() (lines []tableLine) {
 	at := map[tableLine]int{}
 	together := len(m.rows) > linesMost && !m.flags.all
 	for _, row := range m.rows {
-		l := tableLine{word: m.word(row), from: dash(row.alias.Host), is: dash(string(row.state)), to: m.toText(row), kept: keptText(row)}
+		l := tableLine{word: m.word(row), from: dash(row.from()), is: dash(string(row.state)), to: m.toText(row), kept: keptText(row)}
 		key := l
 		l.name = row.shown
 		if i, known := at[key]; known && together {
@@ -87,13 +87,21 @@ func dash(text string) string {
 	return text
 }
 
+// from is what stands there: the host of the CNAME, or the address that --via overwrites.
+func (r *migrateRow) from() string {
+	if len(r.before) == 0 {
+		return r.alias.Host
+	}
+	return r.before[0].Type + " " + r.before[0].Content
+}
+
 // toText is what takes the place of a CNAME.
 func (m *migration) toText(row *migrateRow) string {
 	if row.created && !row.movable() {
 		return "–"
 	}
 	if len(row.after) == 0 || !row.movable() {
-		return "stays"
+		return "stays" // of --via perhaps only another record goes
 	}
 	var words []string
 	for _, r := range row.after {
@@ -107,10 +115,13 @@ func keptText(row *migrateRow) string {
 	if !row.movable() {
 		return "–"
 	}
-	if row.created {
-		return settings(row.after[0])
+	if len(row.after) == 0 {
+		return "–"
 	}
-	text := settings(row.alias.Record)
+	text := settings(row.after[0]) // --proxied, or the configuration, may say otherwise than the CNAME
+	if row.created {
+		return text
+	}
 	if row.alias.Record.Comment != "" {
 		text += ", comment"
 	}

@@ -87,6 +87,15 @@ func (m *migration) viaRow(outcomes []ddns.Outcome, planned []ddns.Record) *migr
 		row.outcome = o
 		row.targets = append(row.targets, o.Target)
 	}
+	for _, rc := range m.round.Receipts {
+		switch c := rc.Change; {
+		case c.Target.Name != m.flags.via:
+		case c.Op == ddns.Update:
+			row.before = append(row.before, *c.Before)
+		case c.Op == ddns.Delete:
+			row.notes = append(row.notes, fmt.Sprintf("%s %s is deleted: %s", c.Before.Type, c.Before.Content, c.Why))
+		}
+	}
 	for _, a := range m.aliases {
 		if o := &row.outcome; a.Record.Name == m.flags.via && (o.State == ddns.Refused && o.Code == ddns.CodeCNAME || o.State == ddns.Right) {
 			to := strings.TrimSuffix(strings.ToLower(a.Record.Content), ".")

@@ -19,6 +19,7 @@ type backReport struct {
 	Names   []backName `json:"names"`
 	Removed []string   `json:"removed"` // from the configuration
 	Backup  string     `json:"backup"`  // what the configuration was before
+	Stays   []string   `json:"stays"`   // addresses of the home that nobody keeps from now on
 	Exit    int        `json:"exit"`
 }
 
@@ -43,10 +44,10 @@ func (a *app) rollBack(ctx context.Context, f migrateFlags) error {
 	}
 	a.warn(m.parts.warnings)
 	stop := a.progress("reading the zones")
-	found := m.parts.runner.Records(ctx, namesOf(file.Records))
+	found := m.parts.runner.Records(ctx, namesOf(file))
 	stop()
 	backs := ddns.PlanBack(file.Records, found, m.mine(file), file.Via)
-	report := backReport{File: f.rollback, Names: []backName{}, Removed: []string{}}
+	report := backReport{File: f.rollback, Names: []backName{}, Removed: []string{}, Stays: []string{}}
 	if !f.noConfig {
 		if report.Removed, report.Backup, err = m.letGo(ctx, file, backs); err != nil {
 			return exit(ddns.ExitRefused, fmt.Errorf("%w; no record was changed (--no-config leaves the configuration alone)", err))
@@ -58,6 +59,7 @@ func (a *app) rollBack(ctx context.Context, f migrateFlags) error {
 	for i, o := range outcomes {
 		report.Names = append(report.Names, backName{backs[i].Record.Name, backs[i].Record.Type, backs[i].Record.Content, o.State, o.Why})
 	}
+	report.Stays = append(report.Stays, m.unkept(file, found, report.Removed)...)
 	report.Exit = ddns.Round{Outcomes: outcomes}.Exit()
 	if a.json() {
 		if err := a.printJSON(report); err != nil {
@@ -72,13 +74,34 @@ func (a *app) rollBack(ctx context.Context, f migrateFlags) error {
 	return exit(report.Exit, nil)
 }
 
-func namesOf(records []ddns.Record) []string {
-	names := make([]string, len(records))
-	for i, r := range records {
-		names[i] = r.Name
+// namesOf are the names whose records must be known.
+func namesOf(file journal.Rollback) (names []string) {
+	for _, r := range file.Records {
+		names = append(names, r.Name)
+	}
+	if file.Via != "" {
+		names = append(names, file.Via)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// unkept are the addresses that the migration made for names to be pointed at,
+// and that stay: something else may use them by now.
+func (m *migration) unkept(file journal.Rollback, found ddns.Found, removed []string) (stays []string) {
+	mine := m.mine(file)
+	before := slices.ContainsFunc(file.Records, func(r ddns.Record) bool { return r.Name == file.Via })
+	if before || m.kept[file.Via] && !slices.Contains(removed, file.Via) {
+		return nil
+	}
+	for _, z := range found.Zones {
+		for _, r := range z.Records {
+			if r.Name == file.Via && r.Address().IsValid() && mine(r.Address()) {
+				stays = append(stays, fmt.Sprintf("%s %s %s", m.shownName(r.Name), r.Type, r.Content))
+			}
+		}
+	}
+	return stays
 }
 
 // mine reports whether an address is one that a migration, or what kept its
@@ -189,6 +212,9 @@ func (a *app) sayBack(report backReport, outcomes []ddns.Outcome, all bool) {
 	a.sayList(a.paint("changed", 12)+"  ", back, all)
 	a.sayWrong(wrong)
 	sayf(a.stdout, "%d put back, %d stood there already, %d left as they are\n", len(back), stands, len(wrong))
+	for _, address := range report.Stays {
+		sayf(a.stdout, "%s  %s stays, and nobody keeps it from now on: delete it in the dashboard unless something uses it\n", a.paint("note", 12), address)
+	}
 	if len(report.Removed) > 0 {
 		shown := make([]string, len(report.Removed))
 		for i, name := range report.Removed {
