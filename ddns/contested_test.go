@@ -1,11 +1,13 @@
 package ddns_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
+	"github.com/cfddns/cfddns/sandbox"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -63,4 +65,39 @@ func TestAContestThatTheOtherGaveUpIsForgotten(t *testing.T) {
 	h.setByHand("home.example.com", stranger)
 	h.ahead += 30 * 24 * time.Hour
 	h.want(h.round(), ddns.ExitRight, ddns.Changed)
+}
+
+// What was hidden when somebody deleted it is hidden when it is made anew,
+// whether we wrote it or only found it, and however the rest of the zone is
+// served; what was public is a new name again.
+func TestWhatWasHiddenIsMadeAnewHidden(t *testing.T) {
+	record := func(proxied bool, content string) sandbox.SeedRecord {
+		return sandbox.SeedRecord{Type: "A", Name: "home.example.com", Content: content, Proxied: proxied}
+	}
+	for _, row := range []struct {
+		name    string
+		before  sandbox.SeedRecord
+		first   ddns.TargetState
+		proxied bool
+	}{
+		{"found as it should be", record(true, "45.67.89.10"), ddns.Right, true},
+		{"changed", record(true, oldHome), ddns.Changed, true},
+		{"public", record(false, "45.67.89.10"), ddns.Right, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			h := newHouse(t, []ddns.Target{target("home.example.com", "A")}, row.before,
+				sandbox.SeedRecord{Type: "A", Name: "vpn.example.com", Content: "45.67.89.10"}).assume()
+			h.want(h.round(), ddns.ExitRight, row.first)
+			h.byHand(func(_ ddns.Zone, records []ddns.Record) ddns.Batch {
+				i := slices.IndexFunc(records, func(r ddns.Record) bool { return r.Name == "home.example.com" })
+				return ddns.Batch{Deletes: []string{records[i].ID}}
+			})
+			h.ahead = 2 * time.Hour
+			round := h.round()
+			h.want(round, ddns.ExitRight, ddns.Changed)
+			if c := round.Receipts[0].Change; c.Op != ddns.Create || c.After.Proxied != row.proxied || strings.Contains(c.Why, isSaid) == row.proxied {
+				t.Errorf("%s proxied=%t: %s", c.Op, c.After.Proxied, c.Why)
+			}
+		})
+	}
 }

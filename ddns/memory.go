@@ -125,6 +125,7 @@ type Kept struct {
 	Address  netip.Addr
 	RecordID string
 	At       time.Time // when it was last seen at Cloudflare, or written there
+	Proxied  bool      // the name was hidden: made anew, it is so again
 }
 
 // HopSeen is what the target of a CNAME answered when it last did.

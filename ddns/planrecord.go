@@ -23,6 +23,7 @@ func (r Record) wish() string {
 func (d differ) create(address netip.Addr) (Outcome, []Change) {
 	after := Record{Name: d.target.Name, Type: d.target.Type, Content: address.String(), TTL: newTTL}
 	sibling, hasSibling := d.sibling()
+	before := ""
 	switch {
 	case d.target.Proxied == SetTrue:
 		after.Proxied = true
@@ -31,10 +32,12 @@ func (d differ) create(address netip.Addr) (Outcome, []Change) {
 		after.Proxied, after.TTL = sibling.Proxied, sibling.TTL
 	case d.saidBeside() != KeepIt:
 		after.Proxied = d.saidBeside() == SetTrue
+	case d.memory.Kept[d.target.Key()].Proxied: // somebody deleted it, and nobody said that it may be seen
+		after.Proxied, before = true, ", and the one that was kept was proxied"
 	case d.hidesHome():
 		return d.proxyUnclear(), nil
 	}
-	why := fmt.Sprintf("%s has no %s record", d.target.Shown, d.target.Type)
+	why := fmt.Sprintf("%s has no %s record%s", d.target.Shown, d.target.Type, before)
 	if d.wishes.Owner != "" && hasSibling {
 		why = fmt.Sprintf("%s has no %s record that is marked %s", d.target.Shown, d.target.Type, mark(d.wishes.Owner))
 	}

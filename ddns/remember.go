@@ -80,7 +80,8 @@ func rememberOutcome(m Memory, o Outcome, round Round) Memory {
 	}
 	address, err := netip.ParseAddr(o.Address)
 	if err == nil && (o.State == Right || o.State == Contradicted) && len(o.Records) > 0 {
-		m.Kept[key] = Kept{Address: address, RecordID: o.Records[0], At: seenAt(m.Kept[key], address, o.Target, round)}
+		z, _ := round.Found.zoneOf(o.Target.Name)
+		m.Kept[key] = Kept{Address: address, RecordID: o.Records[0], At: seenAt(m.Kept[key], address, o.Target, round), Proxied: hides(z.at(o.Target.Name), Zone{})}
 		if c, contested := m.Contests[key]; contested && o.Moved == "" {
 			m.Contests[key] = c.stands()
 		}
@@ -118,7 +119,7 @@ func rememberReceipt(m Memory, rc Receipt, now time.Time) Memory {
 		m.Wrote[c.Zone.Name] = now
 		delete(m.Refusals, key)
 		if c.After != nil && !c.Drill {
-			m.Kept[key] = Kept{Address: c.After.Address(), RecordID: c.After.ID, At: now}
+			m.Kept[key] = Kept{Address: c.After.Address(), RecordID: c.After.ID, At: now, Proxied: c.After.Proxied}
 		}
 		if c.PutsBack {
 			m.Contests[key] = m.Contests[key].putBack(now)

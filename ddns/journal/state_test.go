@@ -210,7 +210,7 @@ func drawMemory(t *rapid.T) ddns.Memory {
 	return ddns.Memory{
 		IPv4: family.Draw(t, "ipv4"), IPv6: family.Draw(t, "ipv6"),
 		Kept: rapid.MapOf(rapid.String(), rapid.Custom(func(t *rapid.T) ddns.Kept {
-			return ddns.Kept{Address: addr.Draw(t, "address"), RecordID: rapid.String().Draw(t, "id"), At: moment.Draw(t, "at")}
+			return ddns.Kept{Address: addr.Draw(t, "address"), RecordID: rapid.String().Draw(t, "id"), At: moment.Draw(t, "at"), Proxied: rapid.Bool().Draw(t, "proxied")}
 		})).Draw(t, "kept"),
 		Refusals: rapid.MapOf(rapid.String(), rapid.Custom(func(t *rapid.T) ddns.Refusal {
 			return ddns.Refusal{Content: rapid.String().Draw(t, "content"), Until: moment.Draw(t, "until")}
