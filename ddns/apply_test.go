@@ -354,3 +354,34 @@ func TestAnAAndAnAAAATakeACNAMEsPlaceInOneTransaction(t *testing.T) {
 	h.ahead = time.Hour + time.Minute
 	h.want(h.round(), ddns.ExitRight, ddns.Right, ddns.Changed, ddns.Changed)
 }
+
+// liar is a resolver that answers one address for every host.
+type liar struct{ says netip.Addr }
+
+func (l liar) Lookup(_ context.Context, f ddns.Family, _ string) ([]netip.Addr, error) {
+	if f != ddns.FamilyOf(l.says) {
+		return nil, nil
+	}
+	return []netip.Addr{l.says}, nil
+}
+
+func TestAResolverThatLiesReplacesNoCNAME(t *testing.T) {
+	replaced := target("www.example.com", "A")
+	replaced.ReplaceHop = true
+	h := newHouse(t, []ddns.Target{replaced}, sandbox.SeedRecord{Type: "CNAME", Name: "www.example.com", Content: "somebody.duckdns.org"})
+	h.runner.Assume, h.runner.Resolver = homeA, liar{homeA}
+	round := h.round()
+	h.want(round, ddns.ExitRefused, ddns.Refused)
+	if why := round.Outcomes[0].Why; !strings.Contains(why, "leads elsewhere") || !strings.Contains(why, "does not exist") {
+		t.Error(why)
+	}
+	h.runner.Prover.Resolvers = nil // nobody can be asked over HTTPS
+	round = h.round()
+	h.want(round, ddns.ExitHeld, ddns.Held)
+	if why := round.Outcomes[0].Why; !strings.Contains(why, "could not be asked over HTTPS") {
+		t.Error(why)
+	}
+	if len(round.Receipts) > 0 {
+		t.Error("something was written")
+	}
+}

@@ -120,6 +120,9 @@ func (r *resolver) ask(ctx context.Context, system *net.Resolver, families []ddn
 	asking, cancel := untraced(ctx)
 	defer cancel()
 	addresses, err := system.LookupNetIP(asking, wanted, host)
+	if failed, ok := errors.AsType[*net.DNSError](err); ok {
+		failed.Name = strings.TrimSuffix(failed.Name, ".") // as people write it
+	}
 	for i := range addresses {
 		addresses[i] = addresses[i].Unmap()
 	}
