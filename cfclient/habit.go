@@ -16,9 +16,9 @@ const habitPage = 100
 // Habit implements ddns.API.
 func (c *Client) Habit(ctx context.Context, zone ddns.Zone) ([]ddns.Record, error) {
 	records, err := c.byProxy(ctx, zone, true, "", 1)
-	for _, recordType := range []string{"A", "CNAME", "AAAA"} {
-		if err != nil || len(records) == 0 {
-			break
+	for _, recordType := range []string{"A", "CNAME", "AAAA", "MX"} {
+		if err != nil || len(records) == 0 || recordType == "MX" && len(records) == 1 {
+			break // nothing is proxied, or all is: of what use are those that MX records name?
 		}
 		var public []ddns.Record
 		public, err = c.byProxy(ctx, zone, false, recordType, habitPage)

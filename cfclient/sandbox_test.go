@@ -18,6 +18,7 @@ func startSandbox(t *testing.T) (*sandbox.Sandbox, *Client, ddns.Zone) {
 		{Type: "CNAME", Name: "www.example.com", Content: "myhome.duckdns.org", Proxied: true},
 		{Type: "A", Name: "home.example.com", Content: "45.67.89.10", TTL: 60, Comment: "mine"},
 		{Type: "TXT", Name: "example.com", Content: "v=spf1 ip4:45.67.89.10 -all"},
+		{Type: "MX", Name: "example.com", Content: "home.example.com"},
 	}}}})
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +51,7 @@ func TestSandboxRoundTrip(t *testing.T) {
 	if token, err := c.VerifyToken(t.Context(), zone.AccountID); err != nil || token.Status != "active" {
 		t.Errorf("token %+v, %v", token, err)
 	}
-	if quota, err := c.Quota(t.Context(), zone); err != nil || quota != (Quota{Used: 3, Limit: 200}) {
+	if quota, err := c.Quota(t.Context(), zone); err != nil || quota != (Quota{Used: 4, Limit: 200}) {
 		t.Errorf("quota %+v, %v", quota, err)
 	}
 	if holding, err := c.Holding(t.Context(), zone, "45.67.89.10"); err != nil || len(holding) != 2 {
@@ -149,7 +150,7 @@ func TestSandboxInBadWeather(t *testing.T) {
 func TestHabitOfALargeZone(t *testing.T) {
 	_, c, zone := startSandbox(t)
 	records, err := c.Habit(t.Context(), zone)
-	if err != nil || len(records) != 2 || records[0].Name != "www.example.com" || !records[0].Proxied || records[1].Name != "home.example.com" || records[1].Proxied {
+	if err != nil || len(records) != 3 || records[2].Content != "home.example.com" || records[0].Name != "www.example.com" || !records[0].Proxied || records[1].Name != "home.example.com" || records[1].Proxied {
 		t.Errorf("%+v, %v", records, err)
 	}
 	www := at(t, c, zone, "www.example.com")[0]

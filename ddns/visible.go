@@ -166,7 +166,7 @@ func (d differ) hidesHome() bool {
 			continue
 		}
 		if mail == nil {
-			mail = mailHosts(d.zone.Records)
+			mail = mailHosts(records)
 		}
 		if r.saysHabit() && !mail[r.Name] && !d.isPublic(r) {
 			return false
