@@ -90,14 +90,20 @@ func troubleOf(r ddns.Round) string {
 
 // roundLine is a round in one line: what changed, then what is wrong.
 func roundLine(r ddns.Round) string {
-	var parts []string
+	var parts, public []string
 	for _, rc := range r.Receipts {
 		c := rc.Change
 		if rc.State == ddns.Confirmed && !c.Drill && !r.Again {
 			parts = append(parts, fmt.Sprintf("%s %s: %s", c.Target.Shown, c.Target.Type, changeText(c)))
+			if c.Reveals {
+				public = append(public, c.Target.Shown)
+			}
 		}
 	}
 	parts = several(parts, "names changed")
+	if public = slices.Compact(public); len(public) > 0 {
+		parts = append(parts, "the home's address becomes public at "+someNames(public))
+	}
 	for _, o := range r.WaysIn {
 		if o.State == ddns.Changed && !r.Again {
 			parts = append(parts, fmt.Sprintf("way in %s: %s", o.Name, o.Why))

@@ -56,11 +56,14 @@ func TestTheLineOfARound(t *testing.T) {
 	gap.Gap = 9100 * time.Millisecond
 	left := roundOf(ddns.Right, "", "a.example.com")
 	left.Conditions = []ddns.Condition{{Code: ddns.CodeLeftBehind, Severity: ddns.Warning, Name: "example.com", Title: "still holding the old address 45.67.89.10: TXT example.com"}}
+	public := roundOf(ddns.Changed, "", "a.b", "c.d", "e.f", "g.h")
+	public.Receipts[0].Change.Reveals, public.Receipts[3].Change.Reveals = true, true
 	tests := []struct {
 		name  string
 		round ddns.Round
 		want  string
 	}{
+		{"some become public", public, "4 names changed, first a.b A: 45.67.89.10 → 45.67.90.77 · the home's address becomes public at a.b, g.h"},
 		{"all right", roundOf(ddns.Right, "", "a.example.com", "b.example.com"), "all 2 names right at 45.67.90.77"},
 		{"the only one right", roundOf(ddns.Right, "", "a.example.com"), "1 name right at 45.67.90.77"},
 		{"one changed", roundOf(ddns.Changed, "", "a.example.com"), "a.example.com A: 45.67.89.10 → 45.67.90.77"},
