@@ -13,7 +13,7 @@ type Standing struct {
 	Target Target
 	State  TargetState
 	Holds  []string // what stands at the name, as a rule one address; empty: nothing, or not known
-	Known  bool     // the records were read, or confirmed; else Holds is what was last confirmed
+	Known  bool     // the records were read, or confirmed; else Holds is what was last confirmed, or found moved since
 	AsOf   time.Time
 	Why    string // of a state that is not right, and of what changed
 }
@@ -31,13 +31,15 @@ func Standings(r Round, past Past) []Standing {
 		if changes := made[o.Target.id()]; o.State == Changed && len(changes) > 0 {
 			s.Why = allDone(changes)
 		}
-		kept := past.Memory.Kept[o.Target.Key()]
+		kept, contest := past.Memory.Kept[o.Target.Key()], past.Memory.Contests[o.Target.Key()]
 		z, ok := r.Found.zoneOf(o.Target.Name)
 		switch {
 		case ok && !z.ReadAt.IsZero():
 			s.Known, s.AsOf, s.Holds = true, z.ReadAt, z.contents(o.Target)
 		case o.Address != "" && (o.State == Right || o.State == Changed || o.State == Contradicted):
 			s.Known, s.AsOf, s.Holds = true, r.Started, []string{o.Address}
+		case contest.Theirs != "" && contest.Moved.After(kept.At): // so it was found since
+			s.AsOf, s.Holds = contest.Moved, []string{contest.Theirs}
 		case kept.Address.IsValid():
 			s.AsOf, s.Holds = kept.At, []string{kept.Address.String()}
 		}

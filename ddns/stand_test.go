@@ -101,6 +101,7 @@ func TestHowANameStandsAfterARound(t *testing.T) {
 	}
 	unread := ddns.Found{Zones: []ddns.ZoneFacts{{Zone: zone, Records: []ddns.Record{*record("45.67.90.77")}}}}
 	kept := ddns.Memory{Kept: map[string]ddns.Kept{home.Key(): {Address: homeA, At: noon.Add(-time.Hour)}}}
+	moved := ddns.Memory{Kept: kept.Kept, Contests: map[string]ddns.Contest{home.Key(): {PutBack: 1, LastPut: noon.Add(-time.Hour), Moved: noon.Add(-time.Minute), Theirs: "45.67.99.99"}}}
 	changed := func(op ddns.Op, before, after *ddns.Record) []ddns.Receipt {
 		return []ddns.Receipt{{State: ddns.Confirmed, Change: ddns.Change{Op: op, Target: home, Before: before, After: after, Why: "holds 45.67.89.10, the home is at 45.67.90.77"}}}
 	}
@@ -125,6 +126,7 @@ func TestHowANameStandsAfterARound(t *testing.T) {
 		{"refused, and it could be read", ddns.Refused, found(*hop), kept, nil, []string{"CNAME x.duckdns.org"}, true, noon, "why"},
 		{"there is nothing", ddns.Held, found(), kept, nil, nil, true, noon, "why"},
 		{"it could not be read", ddns.Unreached, unread, kept, nil, []string{"45.67.89.10"}, false, noon.Add(-time.Hour), "why"},
+		{"it could not be read, and somebody had moved it", ddns.Unreached, unread, moved, nil, []string{"45.67.99.99"}, false, noon.Add(-time.Minute), "why"},
 		{"it was never seen", ddns.Unreached, unread, ddns.Memory{}, nil, nil, false, time.Time{}, "why"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
