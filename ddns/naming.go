@@ -17,6 +17,9 @@ const (
 	// AsWritten: a person wrote the name. It is found as any program on this
 	// machine finds it, search list and all, and may stand for anything.
 	AsWritten Naming = iota
+	// Written: as AsWritten, for what is asked as a source: a host whose address a
+	// proxy made up is refused with a *NameError.
+	Written
 	// Complete: the name is one of our own, or came out of DNS. It is asked for
 	// with its final dot, so that no search list and no wildcard of one's own
 	// gets in between. TLS decides whether the host is the right one.
@@ -69,7 +72,7 @@ const (
 	NameSilent            // no answer, or one that refuses
 	NameDenied            // there is no such name, or it has no address
 	NameBlocked           // the address of nobody, or of this machine
-	NameInside            // an address inside the home: a filter's, a login page's, or a proxy's
+	NameInside            // an address of no host out in the world: a filter's, a login page's, or a proxy's
 	NameForeign           // an address at which somebody else answers
 	NameProxied           // an address that a proxy made up (fake-IP)
 )
@@ -111,33 +114,67 @@ func JudgeName(host string, answers []netip.Addr) (NameFinding, []netip.Addr) {
 // hosts that have nothing else. https://www.rfc-editor.org/rfc/rfc6052
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// madeUp are ranges that proxies with fake addresses take them from (Clash,
-// sing-box, Surge), and that no public service has.
+// madeUp are ranges that proxies with fake addresses take them from, and in which
+// nobody serves anything, be it out in the world or in a home: those of Clash,
+// sing-box, Surge and Xray (https://xtls.github.io/en/config/fakedns.html), of
+// older V2Ray (https://www.v2fly.org/en_US/config/fakedns.html), and the one that
+// many configurations of mihomo name, which the US Department of Defense has and
+// does not announce. Half of fc00::/7 is not assigned (RFC 4193, section 3.1).
 var madeUp = []netip.Prefix{
 	netip.MustParsePrefix("198.18.0.0/15"),
-	netip.MustParsePrefix("100.64.0.0/10"),
-	netip.MustParsePrefix("fc00::/7"),
+	netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("28.0.0.0/8"),
+	netip.MustParsePrefix("fc00::/8"),
 }
 
-// faultOf says what is wrong with an address as that of a host out in the world.
-func faultOf(a netip.Addr) NameFault {
+// inNetworks are ranges that proxies use as well, and that networks and overlays
+// have, but no public service.
+var inNetworks = []netip.Prefix{
+	netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("fd00::/8"),
+}
+
+// anyOf reports whether an address is in one of some ranges.
+func anyOf(ranges []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(ranges, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// meant is the address that one stands for, whatever it is clad in.
+func meant(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if nat64.Contains(a) {
 		b := a.As16()
 		a = netip.AddrFrom4([4]byte(b[12:]))
 	}
+	return a
+}
+
+// faultOf says what is wrong with an address as that of a host out in the world.
+func faultOf(a netip.Addr) NameFault {
+	a = meant(a)
 	zero := netip.MustParsePrefix("0.0.0.0/8")
 	siteLocal := netip.MustParsePrefix("fec0::/10")
 	switch {
 	case a.IsUnspecified(), a.IsLoopback(), zero.Contains(a):
 		return NameBlocked
-	case slices.ContainsFunc(madeUp, func(p netip.Prefix) bool { return p.Contains(a) }):
+	case anyOf(madeUp, a), anyOf(inNetworks, a):
 		return NameProxied
-	case a.IsPrivate(), a.IsLinkLocalUnicast(), siteLocal.Contains(a), a.IsMulticast():
+	case a.IsLinkLocalUnicast(), siteLocal.Contains(a), a.IsMulticast(),
+		slices.ContainsFunc(noHosts, func(s special) bool { return s.prefix.Contains(a) }):
 		return NameInside
 	default:
 		return NameFine
 	}
+}
+
+// JudgeWritten says what is wrong with the answers for a name that a person
+// wrote as that of a source: it may be any host, but none that a proxy made up.
+func JudgeWritten(host string, answers []netip.Addr) NameFinding {
+	f := NameFinding{Host: host}
+	if len(answers) > 0 && !slices.ContainsFunc(answers, func(a netip.Addr) bool { return !anyOf(madeUp, meant(a)) }) {
+		f.Fault, f.Answer, f.Costs = NameProxied, answers[0], true
+	}
+	return f
 }
 
 // NotPublic says of an address that is not out in the world what it is, to
@@ -166,7 +203,7 @@ func (e *NameError) Error() string {
 	case NameBlocked:
 		return fmt.Sprintf("%s is answered %s: a DNS filter (Pi-hole, AdGuard) blocks it", e.Host, e.Answer)
 	case NameInside:
-		return fmt.Sprintf("%s is answered %s, an address inside this home: a DNS filter, a login page or a proxy", e.Host, e.Answer)
+		return fmt.Sprintf("%s is answered %s, an address that is not out in the world: a DNS filter, a login page or a proxy", e.Host, e.Answer)
 	case NameProxied:
 		return fmt.Sprintf("%s is answered %s, an address that a proxy makes up (fake-IP): who is asked through it hears the proxy, not this home", e.Host, e.Answer)
 	case NameDenied:
@@ -223,7 +260,7 @@ func (f NameFinding) words(hosts string) (title, hint string) {
 	case NameForeign:
 		return fmt.Sprintf("this machine's resolver answers %s for %s, where somebody else answers%s", f.Answer, hosts, around), mend
 	case NameInside:
-		return fmt.Sprintf("this machine's resolver answers %s, an address inside this home, for %s: a DNS filter, a login page or a proxy%s", f.Answer, hosts, around), mend
+		return fmt.Sprintf("this machine's resolver answers %s, an address that is not out in the world, for %s: a DNS filter, a login page or a proxy%s", f.Answer, hosts, around), mend
 	case NameBlocked:
 		return fmt.Sprintf("a DNS filter (Pi-hole, AdGuard) answers %s for %s%s", f.Answer, hosts, around), "allow that in the filter"
 	case NameDenied:

@@ -42,7 +42,19 @@ func TestAnAnswerForANameOfOurOwnIsWhatItIs(t *testing.T) {
 		{"fd12::1", NameProxied, 0},
 		{"::ffff:198.18.0.7", NameProxied, 0},
 		{"64:ff9b::c612:7", NameProxied, 0},
-		{"100.63.255.255 198.20.0.0 172.32.0.0 100.128.0.0", NameFine, 4},
+		{"240.0.0.7", NameProxied, 0}, // older V2Ray
+		{"255.255.255.254", NameProxied, 0},
+		{"28.0.0.7", NameProxied, 0}, // mihomo, as many configure it
+		{"fc00:3fff::1", NameProxied, 0},
+		{"192.0.2.1", NameInside, 0},
+		{"198.51.100.7", NameInside, 0},
+		{"203.0.113.7", NameInside, 0},
+		{"192.0.0.170", NameInside, 0},
+		{"2001:2::7", NameInside, 0},
+		{"2001:db8::7", NameInside, 0},
+		{"2002:c000:201::1", NameInside, 0},
+		{"104.16.0.1 104.28.0.1 1.1.1.1 2606:4700::1", NameFine, 4}, // Cloudflare's hosts are in the world
+		{"100.63.255.255 198.20.0.0 172.32.0.0 100.128.0.0 27.255.255.255 29.0.0.0", NameFine, 6},
 		{"23.0.0.1 fd12::1", NameFine, 1},
 		{"127.0.0.1 198.18.0.7", NameProxied, 0},
 	} {

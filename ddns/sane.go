@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // special is a range of addresses that no home answers at.
@@ -12,15 +13,12 @@ type special struct {
 	what   string
 }
 
-// specialRanges are the special-purpose registries of IANA
+// nowhere are the special-purpose registries of IANA
 // (https://www.iana.org/assignments/iana-ipv4-special-registry and
 // https://www.iana.org/assignments/iana-ipv6-special-registry; what lies
-// outside global unicast is globalUnicast6's), multicast, what is reserved, and
-// Cloudflare's own ranges (https://www.cloudflare.com/ips/): a record that
-// holds a Cloudflare address makes the edge call itself and answer error 1000.
-// The egress of WARP is not in Cloudflare's list and never will be;
-// 104.28.0.0/16 and 2a09:bac0::/29 are where it was seen.
-func specialRanges() []special {
+// outside global unicast is globalUnicast6's), multicast, and what is reserved.
+// No host out in the world has such an address.
+func nowhere() []special {
 	return []special{
 		{netip.MustParsePrefix("0.0.0.0/8"), "\"this network\""},
 		{netip.MustParsePrefix("10.0.0.0/8"), "private"},
@@ -45,6 +43,15 @@ func specialRanges() []special {
 		{netip.MustParsePrefix("2002::/16"), "of 6to4"},
 		{netip.MustParsePrefix("2620:4f:8000::/48"), "of AS112"},
 		{netip.MustParsePrefix("3fff::/20"), "for documentation"},
+	}
+}
+
+// ofCloudflare are Cloudflare's own ranges (https://www.cloudflare.com/ips/): a
+// record that holds a Cloudflare address makes the edge call itself and answer
+// error 1000. The egress of WARP is not in Cloudflare's list and never will be;
+// 104.28.0.0/16 and 2a09:bac0::/29 are where it was seen.
+func ofCloudflare() []special {
+	return []special{
 		{netip.MustParsePrefix("1.0.0.0/24"), "of Cloudflare's resolver"},
 		{netip.MustParsePrefix("1.1.1.0/24"), "of Cloudflare's resolver"},
 		{netip.MustParsePrefix("103.21.244.0/22"), cloudflares},
@@ -80,8 +87,11 @@ const cloudflares = "Cloudflare's own"
 // https://www.iana.org/assignments/ipv6-address-space
 var globalUnicast6 = netip.MustParsePrefix("2000::/3")
 
-// ranges is specialRanges, parsed once.
-var ranges = specialRanges()
+// noHosts is nowhere, and ranges is that and ofCloudflare, parsed once.
+var (
+	noHosts = nowhere()
+	ranges  = slices.Concat(noHosts, ofCloudflare())
+)
 
 // Insane is an address at which no home can be reached.
 type Insane struct {

@@ -221,6 +221,8 @@ func (c Config) source(e entry, family ddns.Family, from vantage) ddns.Source {
 	s := ddns.Source{Name: e.name, Operator: e.operator, Class: t.class, Transport: t.transport, Cost: t.cost, Worldwide: servesTheWorld(e.operator)}
 	if e.inCatalogue() {
 		from.world, s.Around = ddns.Named(from.world, ddns.Public), around(from, e, a, t)
+	} else {
+		from.world = ddns.Named(from.world, ddns.Written)
 	}
 	s.Ask = func(ctx context.Context, family ddns.Family) (netip.Addr, error) {
 		return bounded(ctx, t.limit, func(ctx context.Context) (netip.Addr, error) {

@@ -214,7 +214,7 @@ func (n *internet) addresses(ctx context.Context, families []ddns.Family, host s
 		}
 		return []netip.Addr{a}, nil
 	}
-	if n.naming != ddns.AsWritten {
+	if n.naming > ddns.Written {
 		addresses, err := n.resolver.own(ctx, n.naming, families, host)
 		return few(addresses), err
 	}
@@ -224,6 +224,11 @@ func (n *internet) addresses(ctx context.Context, families []ddns.Family, host s
 	}
 	if slices.ContainsFunc(addresses, netip.Addr.IsUnspecified) {
 		return nil, fmt.Errorf("%s is answered %s: a DNS filter (Pi-hole, AdGuard) blocks it", host, addresses[0])
+	}
+	if n.naming == ddns.Written {
+		if finding := n.resolver.written(families, host, addresses); finding.Fault != ddns.NameFine {
+			return nil, &ddns.NameError{NameFinding: finding}
+		}
 	}
 	return few(addresses), nil
 }

@@ -102,6 +102,11 @@ func (r *resolver) own(ctx context.Context, how ddns.Naming, families []ddns.Fam
 	}
 }
 
+// written judges the answers for a name that a person wrote as that of a source.
+func (r *resolver) written(families []ddns.Family, host string, answers []netip.Addr) ddns.NameFinding {
+	return r.note(keyOf(families, host), ddns.JudgeWritten(host, answers))
+}
+
 // absolute is the system's resolver for names that are complete. The one that
 // the C library has does not find those in the hosts file.
 func (r *resolver) absolute() *net.Resolver {

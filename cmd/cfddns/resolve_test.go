@@ -87,7 +87,7 @@ func TestAFewAddressesAreDialledAlwaysTheSame(t *testing.T) {
 // A name of our own is asked for as it is; what a person wrote, as any program does.
 func TestANameOfOurOwnIsOneHost(t *testing.T) {
 	server, system := newNameServer(t, map[string][]string{
-		"api.cloudflare.com.": {"23.0.0.1"}, "checkip.amazonaws.com.": {"10.1.1.1"}, "nas.lan.": {"10.1.1.1"}, "stun.l.google.com.": {"10.1.1.2"}})
+		"api.cloudflare.com.": {"23.0.0.1"}, "checkip.amazonaws.com.": {"10.1.1.1"}, "nas.lan.": {"10.1.1.1"}, "echo.example.net.": {"198.18.0.9"}, "stun.l.google.com.": {"10.1.1.2"}})
 	n, err := newInternet("")
 	if err != nil {
 		t.Fatal(err)
@@ -107,9 +107,12 @@ func TestANameOfOurOwnIsOneHost(t *testing.T) {
 		{ddns.Complete, "api.cloudflare.com", "[23.0.0.1]"},
 		{ddns.Public, "api.cloudflare.com", "[23.0.0.1]"},
 		{ddns.AsWritten, "nas.lan", "[10.1.1.1]"},
+		{ddns.Written, "nas.lan", "[10.1.1.1]"}, // a source in the home
+		{ddns.AsWritten, "echo.example.net", "[198.18.0.9]"},
 		{ddns.Complete, "checkip.amazonaws.com", "[10.1.1.1]"}, // TLS decides
-		{ddns.Public, "checkip.amazonaws.com", "an address inside this home"},
+		{ddns.Public, "checkip.amazonaws.com", "an address that is not out in the world"},
 		{ddns.Public, "stun.l.google.com", "a proxy makes up"}, // another one, for another name
+		{ddns.Written, "echo.example.net", "echo.example.net is answered 198.18.0.9, an address that a proxy makes up"},
 		{ddns.Public, "v4.ident.me", "knows no address of v4.ident.me"},
 		{ddns.Around, "v4.ident.me", "a proxy makes up"},
 		{ddns.Complete, "cloudflare-dns.com", "[1.1.1.1 1.0.0.1]"},
@@ -127,7 +130,7 @@ func TestANameOfOurOwnIsOneHost(t *testing.T) {
 	server.mu.Lock()
 	defer server.mu.Unlock()
 	for _, name := range server.asked {
-		if !slices.Contains([]string{"api.cloudflare.com.", "checkip.amazonaws.com.", "nas.lan.", "stun.l.google.com.", "v4.ident.me.", "www.cloudflarestatus.com."}, name) {
+		if !slices.Contains([]string{"api.cloudflare.com.", "checkip.amazonaws.com.", "nas.lan.", "echo.example.net.", "stun.l.google.com.", "v4.ident.me.", "www.cloudflarestatus.com."}, name) {
 			t.Errorf("asked for %s", name)
 		}
 	}

@@ -192,6 +192,9 @@ func nameCases() []nameCase {
 		{"a proxy makes up shared addresses", "", made("100.64.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
 		{"a proxy makes up addresses of the home", "", made("10.9.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
 		{"a proxy makes up addresses of this machine", "", made("127.77.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
+		{"a proxy makes up reserved addresses", "", made("240.0.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
+		{"a proxy makes up addresses that are not announced", "", made("28.0.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
+		{"a proxy makes up addresses for documentation", "", made("192.0.2.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
 	}
 }
 
@@ -199,7 +202,37 @@ func nameScenarios() (all []scenario) {
 	for _, c := range nameCases() {
 		all = append(all, scenario{"the resolver: " + c.name, c.run})
 	}
-	return append(all, scenario{"the resolver: thousands of addresses for each name", manyAddresses})
+	return append(all, scenario{"the resolver: a proxy makes up the addresses of sources of one's own", ownThroughProxy}, scenario{"the resolver: thousands of addresses for each name", manyAddresses})
+}
+
+// ownSources is a configuration in which a person names the services.
+const ownSources = `records: [{name: home.example.com}]
+ip:
+  sources:
+  - {https: "https://checkip.amazonaws.com/?mine", operator: amazon}
+  - {https: "https://v4.ident.me/?mine", operator: identme}
+  - {https: "https://checkipv4.dedyn.io/?mine", operator: desec}
+`
+
+// Sources that a person names are heard through the same proxy.
+func ownThroughProxy(t *testing.T) {
+	l := newLab(t, zoneWith(sandbox.SeedRecord{Type: "A", Name: labName, Content: labOld, TTL: 300}))
+	l.standProxies()
+	l.configure(ownSources)
+	proxied := false
+	l.resolveBy("", func(host string, right []netip.Addr) ([]netip.Addr, int, bool) {
+		if right == nil || !proxied {
+			return honest(host, right)
+		}
+		return []netip.Addr{netip.MustParseAddr(fmt.Sprintf("198.18.0.%d", right[0].As4()[3]))}, dns.RcodeSuccess, true
+	})
+	l.run(ddns.ExitRight, "once", "--dry-run")
+	proxied = true
+	r := l.once(ddns.ExitHeld)
+	if told, is := has(r, ddns.CodeResolver); !is || !strings.Contains(told.Title, "fake-IP") {
+		t.Errorf("told %q", told.Title)
+	}
+	l.wantHolds(labName, labOld)
 }
 
 func (c nameCase) run(t *testing.T) {
@@ -229,7 +262,7 @@ func (c nameCase) run(t *testing.T) {
 func (l *lab) standProxies() {
 	l.Helper()
 	mustRun(l.T, "ip addr replace "+wrongHost+"/32 dev lo\nip addr replace 192.168.1.1/32 dev lo")
-	for _, pattern := range []string{"198.18.0.%d", "100.64.0.%d", "10.9.0.%d", "127.77.0.%d"} {
+	for _, pattern := range []string{"198.18.0.%d", "100.64.0.%d", "10.9.0.%d", "127.77.0.%d", "240.0.0.%d", "28.0.0.%d", "192.0.2.%d"} {
 		at4 := l.gate.at4
 		l.gate.at4 = pattern
 		for _, s := range services() {
