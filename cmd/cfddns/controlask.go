@@ -92,7 +92,7 @@ func (a *app) askWithin(ctx context.Context, patience time.Duration,
 	daemon, err := a.meet(ctx, want)
 	if err != nil {
 		if want.broken != nil {
-			return "", exit(ddns.ExitUsage, fmt.Errorf("%w; nothing was asked, for %w", want.broken, err))
+			return "", exit(ddns.ExitUsage, errors.Join(want.broken, err))
 		}
 		return "", exit(ddns.ExitNoDaemon, err)
 	}

@@ -101,6 +101,15 @@ func TestTheHelpIsBrokenAnewWhereThereAreFewerColumnsThanItWasWrittenFor(t *test
 	}
 }
 
+// manyErrors are eight errors, of which three are shown.
+func manyErrors() error {
+	errs := make([]error, 8)
+	for i := range errs {
+		errs[i] = fmt.Errorf("%d", i)
+	}
+	return ddns.JoinErrors(errs...)
+}
+
 // All that is wrong with a configuration stands in lines of their own.
 func TestWhatIsWrongIsALineEach(t *testing.T) {
 	for _, tt := range []struct {
@@ -111,6 +120,9 @@ func TestWhatIsWrongIsALineEach(t *testing.T) {
 		{"one", errors.New("a\nb"), "cfddns: a\\nb\n"},
 		{"several", exit(2, errors.Join(errors.New("one"), errors.Join(errors.New("two"), errors.New("three\x1b")))), "cfddns: one\n        two\n        three\\x1b\n"},
 		{"several within one", fmt.Errorf("c.yaml was not changed: %w", errors.Join(errors.New("one"), errors.New("two"))), "cfddns: c.yaml was not changed: one; two\n"},
+		{"words between two stay", fmt.Errorf("%w; not asked, for %w", errors.Join(errors.New("one"), errors.New("two")), errors.New("three")), "cfddns: one; two; not asked, for three\n"},
+		{"a few of many stay a few", fmt.Errorf("dial: %w", manyErrors()), "cfddns: dial: 0; 1; 2; and 5 more\n"},
+		{"nor are they a line each", manyErrors(), "cfddns: 0; 1; 2; and 5 more\n"},
 		{"too wide", errors.New("one two three four five six seven eight nine"), "cfddns: one two three four five six seven\n        eight nine\n"},
 	} {
 		var out bytes.Buffer

@@ -122,32 +122,50 @@ func apart(err error) (texts []string) {
 	if e, ok := errors.AsType[*exitError](err); ok && e.err != nil {
 		err = e.err
 	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if _, wraps := err.(interface{ Unwrap() error }); !ok || wraps {
+	errs, joined := joinedBy(err)
+	if !joined {
 		return []string{oneLine(err)}
 	}
-	for _, each := range joined.Unwrap() {
+	for _, each := range errs {
 		texts = append(texts, apart(each)...)
 	}
 	return texts
+}
+
+// joinedBy are the errors that stand in an error, a line each, with no word beside
+// them, as errors.Join makes it. One that says more, or shows a few of many, is
+// an error of its own.
+func joinedBy(err error) (errs []error, joined bool) {
+	e, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil, false
+	}
+	var texts []string
+	for _, each := range e.Unwrap() {
+		texts = append(texts, each.Error())
+	}
+	return e.Unwrap(), err.Error() == strings.Join(texts, "\n")
 }
 
 // oneLine is the text of an error. Joined errors, which would be lines of their
 // own, are parted by semicolons.
 func oneLine(err error) string {
 	text := err.Error()
-	for at := err; at != nil; {
-		switch e := at.(type) { //nolint:errorlint // the chain is walked node by node
-		case interface{ Unwrap() []error }:
-			var parts []string
-			for _, each := range e.Unwrap() {
-				parts = append(parts, oneLine(each))
-			}
-			return strings.Replace(text, at.Error(), strings.Join(parts, "; "), 1)
-		case interface{ Unwrap() error }:
-			at = e.Unwrap()
-		default:
-			return text
+	if errs, joined := joinedBy(err); joined {
+		parts := make([]string, len(errs))
+		for i, each := range errs {
+			parts[i] = oneLine(each)
+		}
+		return strings.Join(parts, "; ")
+	}
+	switch e := err.(type) { //nolint:errorlint // the tree is walked node by node
+	case interface{ Unwrap() []error }:
+		for _, each := range e.Unwrap() {
+			text = strings.Replace(text, each.Error(), oneLine(each), 1)
+		}
+	case interface{ Unwrap() error }:
+		if within := e.Unwrap(); within != nil {
+			text = strings.Replace(text, within.Error(), oneLine(within), 1)
 		}
 	}
 	return text
