@@ -10,7 +10,7 @@ import (
 // yet, the record that stands there, and at any time a router that names
 // another public address. It is said once, and holds nothing back.
 func (r *Runner) firstContact(round Round, plan Plan, past Past) {
-	if r.Before == nil || !slices.ContainsFunc(plan.Changes, moves) {
+	if r.Before == nil || !slices.ContainsFunc(plan.Changes, Change.moves) {
 		return
 	}
 	var words []string
@@ -19,7 +19,7 @@ func (r *Runner) firstContact(round Round, plan Plan, past Past) {
 	}
 	for _, c := range plan.Changes {
 		family, _ := FamilyOfType(c.Target.Type)
-		if moves(c) && len(past.Memory.Of(family).Confirmed) == 0 {
+		if c.moves() && len(past.Memory.Of(family).Confirmed) == 0 {
 			words = append(words, fmt.Sprintf("%s holds %s, which this cfddns has not published as far as it remembers; it becomes %s", c.Target.Key(), c.Before.Content, c.After.Content))
 		}
 	}
@@ -31,11 +31,6 @@ func (r *Runner) firstContact(round Round, plan Plan, past Past) {
 // moved reports whether a round changed an address of a family.
 func (r Round) moved(f Family) bool {
 	return slices.ContainsFunc(r.Receipts, func(rc Receipt) bool {
-		return rc.State == Confirmed && moves(rc.Change) && rc.Change.Target.Family() == f
+		return rc.State == Confirmed && rc.Change.moves() && rc.Change.Target.Family() == f
 	})
-}
-
-// moves reports whether a change makes an address record hold another address.
-func moves(c Change) bool {
-	return c.Op == Update && !c.Drill && c.Before.Content != c.After.Content
 }

@@ -34,14 +34,19 @@ func (r *Runner) leftBehind(ctx context.Context, round Round, m Memory) (raised 
 	for i, z := range round.Found.Zones {
 		old := replaced(made[z.Zone.ID])
 		if len(old) > 0 {
-			asking.Go(func() { found[i] = r.holding(ctx, z, old, ours) })
+			asking.Go(func() { found[i], _ = r.holding(ctx, z, old, ours) })
 			continue
 		}
 		before := slices.IndexFunc(m.Raised, func(c Condition) bool { return c.Code == CodeLeftBehind && c.Name == z.Zone.Name })
 		switch {
 		case before < 0:
 		case m.Raised[before].wantsSecondLook(round.Started):
-			asking.Go(func() { found[i] = r.holding(ctx, z, left(m), ours) })
+			asking.Go(func() {
+				var known bool
+				if found[i], known = r.holding(ctx, z, left(m), ours); !known {
+					found[i] = m.Raised[before : before+1]
+				}
+			})
 		case !mended(z, ours, m):
 			found[i] = m.Raised[before : before+1]
 		}
@@ -70,23 +75,28 @@ func madeIn(receipts []Receipt) map[string][]Receipt {
 
 // holding asks what in a zone still holds old addresses. The change itself is
 // confirmed, and this is a courtesy: where it cannot be asked, what was last
-// read of the zone has to do.
-func (r *Runner) holding(ctx context.Context, z ZoneFacts, old []string, ours map[targetID]bool) []Condition {
+// read of the zone has to do. known is false where that was not the whole zone,
+// so that nobody knows whether nothing holds them.
+func (r *Runner) holding(ctx context.Context, z ZoneFacts, old []string, ours map[targetID]bool) (c []Condition, known bool) {
 	var words []string
-	at := r.Clock()
+	at, known := r.Clock(), true
 	for _, address := range old {
 		records, err := r.API.Holding(ctx, z.Zone, address)
-		if err != nil && z.Whole {
+		switch {
+		case err != nil && z.Whole:
 			records, at = z.Records, z.ReadAt
+		case err != nil:
+			known = false
 		}
 		words = append(words, others(records, ours, address)...)
 	}
 	if len(words) == 0 {
-		return nil
+		return nil, known
 	}
 	return []Condition{condition(CodeLeftBehind, z.Zone.Name,
-		fmt.Sprintf("still holding the old address %s at %s: %s", strings.Join(old, ", "), clockTime(at), strings.Join(words, ", ")),
-		"unless another updater keeps these names: add them to records:, or change them by hand")}
+		fmt.Sprintf("still holding the old address %s at %s: %s",
+			strings.Join(old, ", "), clockTime(at), strings.Join(words, ", ")),
+		"unless another updater keeps these names: add them to records:, or change them by hand")}, known
 }
 
 // clockTime is when something was read, for texts: it may be different now.

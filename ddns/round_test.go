@@ -267,6 +267,26 @@ func TestAnotherUpdatersNamesAreLookedAtAgain(t *testing.T) {
 	}
 }
 
+// TestWhatCannotBeAskedAgainIsNotMended has a zone that is too large to be read
+// whole: where the second look fails nobody knows whether anything is mended.
+func TestWhatCannotBeAskedAgainIsNotMended(t *testing.T) {
+	records := []sandbox.SeedRecord{{Type: "A", Name: "home.example.com", Content: "45.67.89.10"}, {Type: "A", Name: "ssh.example.com", Content: "45.67.89.10"}}
+	for i := range 1001 {
+		records = append(records, sandbox.SeedRecord{Type: "TXT", Name: fmt.Sprintf("t%d.example.com", i), Content: `"x"`})
+	}
+	h := newHouseIn(t, []sandbox.SeedZone{{Name: "example.com", Plan: "pro", Records: records}}, []ddns.Target{target("home.example.com", "A")})
+	h.round()
+	h.move(homeB)
+	if diff := cmp.Diff([]string{"left-behind example.com"}, codes(h.round())); diff != "" {
+		t.Fatal(diff)
+	}
+	h.ahead += 5 * time.Minute
+	h.fault("list", "500", 0)
+	if diff := cmp.Diff([]string{"left-behind example.com"}, codes(h.round())); diff != "" {
+		t.Errorf("the API did not answer: %s", diff)
+	}
+}
+
 func TestIPv4AndIPv6AreKeptApart(t *testing.T) {
 	targets := []ddns.Target{target("home.example.com", "A"), target("home.example.com", "AAAA")}
 	t.Run("without a route of IPv6, IPv4 is right", func(t *testing.T) {
