@@ -101,10 +101,8 @@ func (d *theDaemon) serveControl(ctx context.Context, listener net.Listener) err
 	mux.HandleFunc("POST /poke", d.pokeAnswer)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx }}
-	go func() { // ends with ctx
-		<-ctx.Done()
-		server.Close()
-	}()
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop() // the socket may be opened anew many times
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
