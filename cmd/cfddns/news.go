@@ -115,7 +115,8 @@ func (a *app) onceNews(ctx context.Context, flags onceFlags) error {
 		show()
 	}
 	if over {
-		sayf(a.stdout, "%s  everything, after %s in which it was not\n", a.paint("right", 12), now.Sub(last.Wrong).Round(time.Minute))
+		lasted := max(now.Sub(last.Wrong).Round(time.Minute), time.Minute)
+		sayf(a.stdout, "%s  everything is right again; the trouble lasted %s\n", a.paint("right", 12), strings.TrimSuffix(lasted.String(), "0s"))
 	}
 	if !begun {
 		return exit(code, nil)
