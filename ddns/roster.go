@@ -92,7 +92,7 @@ func (r Roster) Validate() error {
 	n, q, proved := r.Operators(), r.Needed(), len(r.proved())
 	var problems []error
 	if n < 3 {
-		problems = append(problems, fmt.Errorf("%s has %d operators, and a quorum needs at least 3, %d of them over HTTPS: add sources of other operators, or keep one source with quorum 1", r.Family, n, provedLeast))
+		problems = append(problems, fmt.Errorf("%s has %d of the 3 operators that a quorum needs at least, %d of them over HTTPS%s: add sources of other operators, or keep one source with quorum 1", r.Family, n, provedLeast, r.silentWitnesses()))
 	}
 	if q < Majority(n) {
 		problems = append(problems, fmt.Errorf("quorum %d is no majority of %d %s operators: %d is the lowest that is safe", q, n, r.Family, Majority(n)))
@@ -101,10 +101,18 @@ func (r Roster) Validate() error {
 		problems = append(problems, fmt.Errorf("%s has %d of %d operators over HTTPS, and all others are one voice together, since who holds the line can forge them all at once: %d in all, and %d must agree, %d of them over HTTPS; add %d over HTTPS",
 			r.Family, proved, n, r.voices(), q, provedLeast, more))
 	}
-	if q > n {
+	if q > n && r.Quorum > 0 {
 		problems = append(problems, fmt.Errorf("quorum %d can never be reached by %d %s operators: lower it or add sources", q, n, r.Family))
 	}
 	return errors.Join(problems...)
+}
+
+// silentWitnesses says that some sources have no vote; empty if there are none.
+func (r Roster) silentWitnesses() string {
+	if slices.ContainsFunc(r.Members, func(s Source) bool { return s.Class == Witness }) {
+		return " (the router and interfaces of this machine have no vote, but for one that is the only source, with quorum 1)"
+	}
+	return ""
 }
 
 // missing is how many operators over HTTPS must be added until all voices

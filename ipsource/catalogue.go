@@ -198,6 +198,24 @@ func catalogue() []entry {
 	}
 }
 
+// domains are those in which one operator runs all that answers with an address,
+// and literal addresses of his: a second name is no second voice. Those in which
+// customers have names of their own are not among them (amazonaws.com, dedyn.io).
+func domains() map[string]string {
+	return map[string]string{
+		"cloudflare.com": "cloudflare", "cloudflare-dns.com": "cloudflare", "one.one.one.one": "cloudflare",
+		"icanhazip.com": "cloudflare", "1.0.0.1": "cloudflare", "2606:4700:4700::1001": "cloudflare",
+		"l.google.com": "google", "dns.google": "google",
+		"ns1.google.com": "google", "ns2.google.com": "google", "ns3.google.com": "google", "ns4.google.com": "google",
+		"216.239.34.10": "google", "216.239.36.10": "google", "216.239.38.10": "google",
+		"akamai.com": "akamai", "akamai.net": "akamai", "akamaitech.net": "akamai",
+		"opendns.com": "opendns", "dnsomatic.com": "opendns",
+		"208.67.220.220": "opendns", "208.67.222.220": "opendns", "208.67.220.222": "opendns",
+		"ident.me": "identme", "tnedi.me": "identme",
+		"ipify.org": "ipify", "nnev.de": "nnev", "checkip.dedyn.io": "desec", "nextcloud.com": "nextcloud",
+	}
+}
+
 // lookup returns the entry of the catalogue with the name.
 func lookup(name string) (entry, bool) {
 	for _, e := range catalogue() {

@@ -237,7 +237,12 @@ func knownOperator(own entry) string {
 	if own.kind == viaTrace {
 		return "cloudflare" // whoever's name it is
 	}
-	host := own.host()
+	host := strings.ToLower(strings.TrimSuffix(own.host(), "."))
+	for domain, operator := range domains() {
+		if host == domain || strings.HasSuffix(host, "."+domain) {
+			return operator
+		}
+	}
 	i := slices.IndexFunc(catalogue(), func(e entry) bool {
 		return host != "" && slices.Contains(e.hosts(), host)
 	})
