@@ -42,6 +42,14 @@ func (s Site) again() string {
 	}
 }
 
+// Start says how a cfddns is started; by hand it is the command.
+func (s Site) Start(command string) string {
+	if s.container {
+		return "docker start cfddns"
+	}
+	return command + ", or as a service: systemctl start cfddns"
+}
+
 // Reload says how a running cfddns is told to read its configuration again; its
 // process is 0 if it is not known.
 func (s Site) Reload(process int) string {

@@ -34,6 +34,17 @@ func TestHowATokenIsReplacedIsSaidForThePlaceWhereItRuns(t *testing.T) {
 	}
 }
 
+func TestHowACfddnsIsStartedIsSaidForThePlaceWhereItRuns(t *testing.T) {
+	for env, want := range map[string]string{
+		"container=oci": "docker start cfddns",
+		"HOME=/root":    "cfddns run, or as a service: systemctl start cfddns",
+	} {
+		if got := SiteOf([]string{env}).Start("cfddns run"); got != want {
+			t.Errorf("%s: %q, want %q", env, got, want)
+		}
+	}
+}
+
 func TestTheFileThatIsReplacedIsTheOneThatIsRead(t *testing.T) {
 	dir := t.TempDir()
 	plain, locked := filepath.Join(dir, "token"), filepath.Join(dir, "token.cred")

@@ -192,8 +192,8 @@ func (u unanswered) of(want question, places []string) error {
 	}
 	if len(u.why) == 0 {
 		return unanswered{[]error{errNoDaemon},
-			fmt.Sprintf("no running cfddns answers on %s; start it with: %s, or as a service: systemctl start cfddns",
-				strings.Join(places, " or "), start)}
+			fmt.Sprintf("no running cfddns answers on %s; start it with: %s",
+				strings.Join(places, " or "), want.site.Start(start))}
 	}
 	if want.broken == nil && !slices.Contains(u.why, errMute) && !slices.Contains(u.why, fs.ErrPermission) {
 		u.words += "; none is known to run for " + describe(want.read) + ", start it with: " + start
