@@ -18,7 +18,7 @@ func (c *Client) Habit(ctx context.Context, zone ddns.Zone) ([]ddns.Record, erro
 	records, err := c.byProxy(ctx, zone, true, "", 1)
 	for _, recordType := range []string{"A", "CNAME", "AAAA", "MX"} {
 		if err != nil || len(records) == 0 || recordType == "MX" && len(records) == 1 {
-			break // nothing is proxied, or all is: of what use are those that MX records name?
+			break // nothing is proxied, or all is: MX records would change nothing
 		}
 		var public []ddns.Record
 		public, err = c.byProxy(ctx, zone, false, recordType, habitPage)

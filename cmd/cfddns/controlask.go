@@ -275,8 +275,8 @@ func (f InForce) same(other InForce) bool {
 
 // differs says why what a daemon keeps is not the configuration that was asked
 // for; "" if it is. A file that was changed is still the same, and so is a copy
-// of the file that the daemon read; who names
-// neither a file nor names means whatever runs here.
+// of the file that the daemon read. A command that names neither a file nor names
+// means whatever runs here.
 func differs(want configs.Origin, now InForce) string {
 	copied := want.Digest != "" && want.Digest == now.Digest
 	switch {

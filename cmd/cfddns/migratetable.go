@@ -101,7 +101,7 @@ func (m *migration) toText(row *migrateRow) string {
 		return "–"
 	}
 	if len(row.after) == 0 || !row.movable() {
-		return "stays" // of --via perhaps only another record goes
+		return "stays" // at --via another record may be deleted beside it
 	}
 	var words []string
 	for _, r := range row.after {

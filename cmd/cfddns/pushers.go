@@ -117,8 +117,8 @@ func (s *pushers) turn(ctx context.Context, who netip.Addr) bool {
 	}
 }
 
-// enter lets a push of an address, with the right password, wait for a round until leave; false if too
-// many do.
+// enter lets a push of an address, with the right password, wait for a round
+// until leave; false if too many do.
 func (s *pushers) enter(who netip.Addr) (leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -37,9 +37,9 @@ func (a *app) paint(word string, width int) clean {
 	return clean(padded(shown, width))
 }
 
-// printJSON prints one document. What it says of the exit code is how the
-// process ends: one that a signal ended says so. What
-// encoding/json does not escape, and a terminal would obey, the output does.
+// printJSON prints one document. The exit code in it is the one that the process
+// ends with, also where a signal ends it. What encoding/json does not escape, and
+// a terminal would obey, the output escapes.
 func (a *app) printJSON(doc any) error {
 	if v := reflect.Indirect(reflect.ValueOf(doc)); v.Kind() == reflect.Struct && v.FieldByName("Exit").IsValid() {
 		copied := reflect.New(v.Type()).Elem()
