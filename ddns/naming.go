@@ -73,6 +73,7 @@ const (
 	NameDenied            // there is no such name, or it has no address
 	NameBlocked           // the address of nobody, or of this machine
 	NameInside            // an address of no host out in the world: a filter's, a login page's, or a proxy's
+	NameShared            // one address for the names of several operators
 	NameForeign           // an address at which somebody else answers
 	NameProxied           // an address that a proxy made up (fake-IP)
 )
@@ -105,7 +106,7 @@ func JudgeName(host string, answers []netip.Addr) (NameFinding, []netip.Addr) {
 		}
 	}
 	if len(public) > 0 {
-		f.Fault, f.Answer = NameFine, public[0]
+		f.Fault, f.Answer = NameFine, slices.MinFunc(public, netip.Addr.Compare) // in whatever order they come
 	}
 	return f, public
 }
@@ -177,6 +178,18 @@ func JudgeWritten(host string, answers []netip.Addr) NameFinding {
 	return f
 }
 
+// AtOnePlace reports whether the names of two operators lead to one address: who
+// answers there stands between this home and both. Behind Cloudflare's many do.
+func AtOnePlace(a, b NameFinding) bool {
+	return a.Answer.IsValid() && a.Answer == b.Answer && !Cloudflares(a.Answer) && domainOf(a.Host) != domainOf(b.Host)
+}
+
+// domainOf is the last two labels of a host: operators of ours share none.
+func domainOf(host string) string {
+	labels := strings.Split(strings.ToLower(strings.TrimSuffix(host, ".")), ".")
+	return strings.Join(labels[max(0, len(labels)-2):], ".")
+}
+
 // NotPublic says of an address that is not out in the world what it is, to
 // follow "is"; "" for one that may be.
 func NotPublic(a netip.Addr) string {
@@ -204,6 +217,8 @@ func (e *NameError) Error() string {
 		return fmt.Sprintf("%s is answered %s: a DNS filter (Pi-hole, AdGuard) blocks it", e.Host, e.Answer)
 	case NameInside:
 		return fmt.Sprintf("%s is answered %s, an address that is not out in the world: a DNS filter, a login page or a proxy", e.Host, e.Answer)
+	case NameShared:
+		return fmt.Sprintf("%s is answered %s, as the names of others are: who is asked there hears whoever stands there, not this home", e.Host, e.Answer)
 	case NameProxied:
 		return fmt.Sprintf("%s is answered %s, an address that a proxy makes up (fake-IP): who is asked through it hears the proxy, not this home", e.Host, e.Answer)
 	case NameDenied:
@@ -257,6 +272,8 @@ func (f NameFinding) words(hosts string) (title, hint string) {
 	case NameProxied:
 		return fmt.Sprintf("this machine's resolver answers %s for %s, as a proxy does that makes up addresses (fake-IP): what is heard through it is the proxy's address, and no vote", f.Answer, hosts),
 			"let this machine, or these names, past the proxy (Clash: fake-ip-filter), or ask the router: ip.sources: [{router: auto}] with ip.quorum: 1"
+	case NameShared:
+		return fmt.Sprintf("this machine's resolver answers %s for %s, where somebody else answers: one address for several operators is a proxy's, a filter's or a login page's%s", f.Answer, hosts, around), mend
 	case NameForeign:
 		return fmt.Sprintf("this machine's resolver answers %s for %s, where somebody else answers%s", f.Answer, hosts, around), mend
 	case NameInside:

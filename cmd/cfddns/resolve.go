@@ -90,6 +90,9 @@ func (r *resolver) own(ctx context.Context, how ddns.Naming, families []ddns.Fam
 	finding, public := ddns.JudgeName(host, answers)
 	finding.Costs = how == ddns.Complete
 	finding = r.note(keyOf(families, host), finding)
+	if how == ddns.Public && finding.Fault == ddns.NameFine {
+		finding = r.shared(keyOf(families, host), finding)
+	}
 	switch {
 	case finding.Fault == ddns.NameFine:
 		return public, nil
@@ -231,9 +234,25 @@ func (r *resolver) note(key string, f ddns.NameFinding) ddns.NameFinding {
 	return f
 }
 
+// shared finds out whether the address of a source's name is also that of
+// another's: a proxy that reads the names in TLS, and hands on what it reads, is
+// on the way of all of them.
+func (r *resolver) shared(key string, f ddns.NameFinding) ddns.NameFinding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for other, n := range r.findings {
+		if (n.Fault == ddns.NameFine || n.Fault == ddns.NameShared) && time.Since(n.at) < findingStands && ddns.AtOnePlace(f, n.NameFinding) {
+			f.Fault, n.Fault = ddns.NameShared, ddns.NameShared
+			r.findings[other] = n
+		}
+	}
+	r.findings[key] = noted{f, time.Now()}
+	return f
+}
+
 // inHouse reports whether an answer names some place inside the home.
 func inHouse(f ddns.NameFinding) bool {
-	return f.Fault > ddns.NameDenied && f.Fault != ddns.NameForeign && !f.Answer.IsUnspecified()
+	return f.Fault > ddns.NameDenied && f.Fault != ddns.NameForeign && f.Fault != ddns.NameShared && !f.Answer.IsUnspecified()
 }
 
 // costs notes that what was found of a name made it necessary to ask others.

@@ -136,6 +136,36 @@ func TestANameOfOurOwnIsOneHost(t *testing.T) {
 	}
 }
 
+// What stands at the one address of several operators is on the way of all.
+func TestOneAddressForSeveralOperatorsIsNoPlaceToAsk(t *testing.T) {
+	_, system := newNameServer(t, map[string][]string{
+		"checkip.amazonaws.com.": {"23.0.0.9", "23.0.0.8"}, "v4.ident.me.": {"23.0.0.8"}, "api.cloudflare.com.": {"23.0.0.8"},
+		"ip4.nnev.de.": {"23.0.0.7"}, "ipv4.icanhazip.com.": {"104.16.0.1"}, "api4.ipify.org.": {"104.16.0.1"}})
+	n, err := newInternet("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.resolver.system = system
+	for _, c := range []struct {
+		how  ddns.Naming
+		host string
+		want string // words of the error; "": it is found
+	}{
+		{ddns.Public, "checkip.amazonaws.com", ""}, // nothing is known yet: one voice at most
+		{ddns.Complete, "api.cloudflare.com", ""},  // TLS decides, and nobody is heard there
+		{ddns.Public, "v4.ident.me", "v4.ident.me is answered 23.0.0.8, as the names of others are"},
+		{ddns.Public, "checkip.amazonaws.com", "as the names of others are"},
+		{ddns.Public, "ip4.nnev.de", ""},
+		{ddns.Public, "ipv4.icanhazip.com", ""},
+		{ddns.Public, "api4.ipify.org", ""}, // Cloudflare has many customers at one address
+	} {
+		_, err := n.Named(c.how).(*internet).addresses(t.Context(), []ddns.Family{ddns.IPv4}, c.host)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.host, err, c.want)
+		}
+	}
+}
+
 // Others answer in their own time: who asked first may have had enough, and the
 // next finds the answer there.
 func TestOthersHaveTimeOfTheirOwn(t *testing.T) {

@@ -3,7 +3,11 @@
 package lab
 
 import (
+	"bytes"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -27,6 +31,9 @@ const hereResolver = "127.1.1.2"
 
 // wrongHost is an address at which nobody of the services is.
 const wrongHost = "23.9.9.9"
+
+// proxyHost is an address at which a proxy reads whom TLS asks for, and leads there.
+const proxyHost = "23.9.9.8"
 
 // namesHere is a resolver of the home.
 type namesHere struct {
@@ -185,6 +192,7 @@ func nameCases() []nameCase {
 		{"every name leads to this machine", "", only(at("127.0.0.1")), ddns.ExitRight, labHome, "127.0.0.1", true},
 		{"every name leads to a login page in the home", "", only(at("192.168.1.1")), ddns.ExitRight, labHome, "192.168.1.1", true},
 		{"every name leads to somebody else", "", only(at(wrongHost)), ddns.ExitRight, labHome, "where somebody else answers", true},
+		{"every name leads to one proxy, which leads on", "", only(at(proxyHost)), ddns.ExitRight, labHome, proxyHost + " for api.cloudflare.com", true},
 		{"the API's name alone leads to somebody else", "", only(at(wrongHost), "api.cloudflare.com"), ddns.ExitRight, labHome, wrongHost + " for api.cloudflare.com", true},
 		{"the resolver fails", "", only(failing), ddns.ExitRight, labHome, "does not answer", true},
 		{"the resolver is silent", "", only(silent), ddns.ExitRight, labHome, "does not answer", true},
@@ -272,6 +280,7 @@ func (l *lab) standProxies() {
 		}
 		l.gate.at4 = at4
 	}
+	l.standNameProxy()
 	for _, address := range []string{wrongHost, "192.168.1.1"} {
 		listener, err := net.Listen("tcp", address+":443")
 		must(l.T, err)
@@ -279,6 +288,61 @@ func (l *lab) standProxies() {
 		l.gate.keep(services()[0].host, listener)
 	}
 }
+
+// standNameProxy lets the proxy stand at its address.
+func (l *lab) standNameProxy() {
+	l.Helper()
+	mustRun(l.T, "ip addr replace "+proxyHost+"/32 dev lo")
+	listener, err := net.Listen("tcp", proxyHost+":443")
+	must(l.T, err)
+	l.gate.keep(services()[0].host, listener)
+	l.gate.running.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			l.gate.keep(services()[0].host, conn)
+			l.gate.running.Go(func() { l.leadByName(conn) })
+		}
+	})
+}
+
+// leadByName leads a visitor to the host for which his TLS asks.
+func (l *lab) leadByName(conn net.Conn) {
+	defer conn.Close()
+	var hello bytes.Buffer
+	name := ""
+	_ = tls.Server(overheard{conn, io.TeeReader(conn, &hello)}, &tls.Config{GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		name = h.ServerName
+		return nil, errors.New("this is all that is read")
+	}}).Handshake()
+	far, err := l.gate.dial(conn.RemoteAddr(), "tcp4", name+":443")
+	if err != nil {
+		return // there is no such host: the visitor is cut off
+	}
+	defer far.Close()
+	if _, err := far.Write(hello.Bytes()); err != nil {
+		return
+	}
+	l.gate.running.Go(func() {
+		defer far.Close()
+		_, _ = io.Copy(far, conn)
+	})
+	_, _ = io.Copy(conn, far)
+}
+
+// overheard is a connection that is read, and on which nothing is said.
+type overheard struct {
+	net.Conn
+	heard io.Reader
+}
+
+// Read implements io.Reader.
+func (o overheard) Read(p []byte) (int, error) { return o.heard.Read(p) }
+
+// Write implements io.Writer.
+func (o overheard) Write(p []byte) (int, error) { return len(p), nil }
 
 // A resolver that answers thousands of addresses costs no more than a few connections.
 func manyAddresses(t *testing.T) {
