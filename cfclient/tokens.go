@@ -183,8 +183,8 @@ func (c *Client) Touch(ctx context.Context, zone ddns.Zone, record ddns.Record) 
 const noRecord = "00000000000000000000000000000000"
 
 // MayWrite asks whether the token may change records of the zone, and changes
-// nothing: the change that it sends is of a record that does not exist. To
-// whoever may write Cloudflare says just that; whoever may not is refused first.
+// nothing: the change that it sends is of a record that does not exist. To a
+// token that may write Cloudflare says just that; one that may not is refused first.
 func (c *Client) MayWrite(ctx context.Context, zone ddns.Zone) error {
 	q := question{op: "try whether records of " + zone.Name + " may be written", needs: needsDNSEdit, ids: []string{zone.ID}}
 	_, err := askPlain[wireRecord](ctx, c, q, call{method: http.MethodPatch, path: "/zones/" + zone.ID + "/dns_records/" + noRecord, body: wirePatch{TTL: new(1)}})

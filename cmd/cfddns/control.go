@@ -14,8 +14,9 @@ import (
 
 // The control socket carries HTTP: GET /config, GET /status, GET /health, GET
 // /hops, POST /poke, POST /reload. It is a Unix socket. The daemon answers its
-// own user and root only, and who asks believes nobody but them either
-// (controlplace.go). GET /config is asked first: it says whose answer it is.
+// own user and root only, and a command believes no other user's daemon either
+// (controlplace.go). It asks GET /config first: that says for which configuration
+// the daemon answers.
 
 // ownOnly takes connections of the same user and root only; an abstract socket
 // has no file permissions that would see to it.

@@ -88,8 +88,8 @@ func heldBy(ctx context.Context, place string, mine InForce) error {
 }
 
 // holdControl answers at a door until the context ends. While it cannot be
-// opened names are kept right all the same, and it is tried again: who takes a
-// name first must not keep a daemon from running.
+// opened names are kept right all the same, and it is tried again: a process that
+// takes the name first must not keep a daemon from running.
 func (d *theDaemon) holdControl(ctx context.Context, at *door) {
 	again := time.NewTicker(controlAgain)
 	defer again.Stop()
@@ -226,7 +226,7 @@ func (f *ownFile) watch() {
 		select {
 		case <-look.C:
 			if !f.stands() {
-				f.Listener.Close() // who accepts opens another
+				f.Listener.Close() // holdControl opens another
 			}
 		case <-f.over:
 			return

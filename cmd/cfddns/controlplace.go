@@ -28,9 +28,9 @@ func ownSocket() string {
 }
 
 // markedSocket is where a daemon can also be asked, wherever else: a name that
-// says which configuration it keeps. It is found by who cannot read any more
-// what the configuration says of the socket, and is what is left to the second
-// daemon of a user. "" where there are no such names.
+// says which configuration it keeps. A command finds it also where it can no
+// longer read what the configuration says of the socket, and the second daemon of
+// a user has this name alone. "" where there are no such names.
 func markedSocket(read configs.Origin) string {
 	own := abstractSocket()
 	if own == "" {

@@ -25,8 +25,8 @@ const (
 	// not logged again; in that time sameOfAll addresses have a line of it.
 	sameQuiet = time.Minute
 	sameOfAll = 16
-	// pushersMost are remembered at most; who comes later takes the place of one
-	// that has pushed nothing.
+	// pushersMost are remembered at most; a later one takes the place of one that
+	// has pushed nothing.
 	pushersMost = 1024
 )
 

@@ -138,8 +138,8 @@ func (r *resolver) ask(ctx context.Context, system *net.Resolver, families []ddn
 	return addresses, err
 }
 
-// untraced is a context that ends as ctx does, without its values: who traces
-// the connections to a host does not mean those to the resolver.
+// untraced is a context that ends as ctx does, without its values: a trace of the
+// connections to a host is not meant for those to the resolver.
 func untraced(ctx context.Context) (context.Context, context.CancelFunc) {
 	bare, cancel := context.Background(), context.CancelFunc(nil)
 	if end, ok := ctx.Deadline(); ok {

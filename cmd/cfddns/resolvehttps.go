@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// dohPatience is how long those others may take. It is their own time: whoever
-	// asked may have had enough long before, and finds the answer the next time.
+	// dohPatience is how long those others may take. A caller may give up earlier,
+	// and finds the answer the next time.
 	dohPatience = 3 * time.Second
 	// dohStands and dohFails are how long an answer of theirs is good, and how
 	// long they are not asked again after none.

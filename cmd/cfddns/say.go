@@ -59,7 +59,7 @@ func (a *app) printJSON(doc any) error {
 }
 
 // pasted makes the commands of a hint work where they are read: with the
-// configuration that was named. Who decides what to do knows no command line.
+// configuration that was named. The code that decides what to do knows no command line.
 func (a *app) pasted(hint string) string {
 	if hint == "" || a.configFile == "" || strings.Contains(hint, " --config ") {
 		return hint

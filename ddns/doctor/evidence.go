@@ -181,7 +181,7 @@ type TokenState struct {
 // Daemon is how the running cfddns stands.
 type Daemon struct {
 	Running    bool
-	Instead    string // who answers where it should, and is not it
+	Instead    string // what is said of another process that answers in its place
 	LastRound  time.Time
 	Conditions []ddns.Condition
 }

@@ -41,7 +41,7 @@ func (d *Dir) Keepable(name string, like Named) error {
 	}
 	o, _ := ownerOf(like.info)
 	groups, err := os.Getgroups()
-	member := err != nil || o.gid == os.Getegid() || slices.Contains(groups, o.gid) // who is not known is not refused
+	member := err != nil || o.gid == os.Getegid() || slices.Contains(groups, o.gid) // where the groups are not known nothing is refused
 	switch me := os.Geteuid(); {
 	case me == 0 || o.uid == me && member:
 		return nil
@@ -101,7 +101,7 @@ func (d *Dir) Unchanged(name string, like Named) bool {
 }
 
 // FreeName is a name that nothing has yet, made of a time and the next ones.
-// Whoever uses it holds a lock.
+// Its caller holds a lock.
 func (d *Dir) FreeName(at time.Time, name func(time.Time) string) string {
 	for ; ; at = at.Add(time.Millisecond) {
 		if _, err := d.root.Lstat(name(at)); err != nil {

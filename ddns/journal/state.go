@@ -90,9 +90,9 @@ func (j *Journal) readState() (content []byte, err error) {
 	return content, err
 }
 
-// readable says what makes a file readable. Who may not read it is mostly the
-// directory's owner, and root wrote the file: a user that systemd made up has no
-// lasting name to give it to.
+// readable says what makes a file readable. Mostly root wrote the file, and the
+// directory's owner may not read it. A user that systemd made up has no lasting
+// name, so that the command names the directory and not the user.
 func (j *Journal) readable(err error, name string) string {
 	if !errors.Is(err, fs.ErrPermission) {
 		return remedy(err)
