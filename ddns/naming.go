@@ -218,9 +218,11 @@ func (e *NameError) Error() string {
 	case NameInside:
 		return fmt.Sprintf("%s is answered %s, an address that is not out in the world: a DNS filter, a login page or a proxy", e.Host, e.Answer)
 	case NameShared:
-		return fmt.Sprintf("%s is answered %s, as the names of others are: who is asked there hears whoever stands there, not this home", e.Host, e.Answer)
+		return fmt.Sprintf("%s is answered %s, and so are the names of other operators: a source that is asked there sees the proxy's address, not this home's",
+			e.Host, e.Answer)
 	case NameProxied:
-		return fmt.Sprintf("%s is answered %s, an address that a proxy makes up (fake-IP): who is asked through it hears the proxy, not this home", e.Host, e.Answer)
+		return fmt.Sprintf("%s is answered %s, an address that a proxy makes up (fake-IP): a source that is asked there sees the proxy's address, not this home's",
+			e.Host, e.Answer)
 	case NameDenied:
 		return fmt.Sprintf("this machine's resolver knows no address of %s: a DNS filter (Pi-hole, AdGuard)?", e.Host)
 	default:
@@ -270,7 +272,7 @@ func (f NameFinding) words(hosts string) (title, hint string) {
 	const mend = "mend the resolver that /etc/resolv.conf names; see what it says with: nslookup HOST"
 	switch f.Fault {
 	case NameProxied:
-		return fmt.Sprintf("this machine's resolver answers %s for %s, as a proxy does that makes up addresses (fake-IP): what is heard through it is the proxy's address, and no vote", f.Answer, hosts),
+		return fmt.Sprintf("this machine's resolver answers %s for %s, as a proxy does that makes up addresses (fake-IP): sources that are asked through it see the proxy's address, so they have no vote", f.Answer, hosts),
 			"let this machine, or these names, past the proxy (Clash: fake-ip-filter), or ask the router: ip.sources: [{router: auto}] with ip.quorum: 1"
 	case NameShared:
 		return fmt.Sprintf("this machine's resolver answers %s for %s, where somebody else answers: one address for several operators is a proxy's, a filter's or a login page's%s", f.Answer, hosts, around), mend

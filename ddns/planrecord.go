@@ -211,7 +211,7 @@ func (d differ) tidy(o Outcome, changes []Change, others []Record, address netip
 	}
 	if hider != "" {
 		o.Code = CodeShared
-		o.Hint = fmt.Sprintf("%s stays, since without it the home's address would become public here: set proxied: false for %s if it may, or have whoever keeps the other record proxy it", hider, d.target.Shown)
+		o.Hint = fmt.Sprintf("%s stays, since without it the home's address would become public here: set proxied: false for %s if that is right, or have the other record proxied by the one who keeps it", hider, d.target.Shown)
 		return o, changes
 	}
 	if len(left) > 0 && d.wishes.Owner == "" {
