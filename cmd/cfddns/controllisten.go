@@ -301,9 +301,10 @@ func clearSocket(ctx context.Context, path string) error {
 // inTurn has daemons that start at the same moment wait for each other until
 // release: between looking at an old socket and opening a new one, one could
 // take away what another has just opened. It waits a second at most, since a
-// lock that cannot be had must not keep a daemon from starting.
+// lock that cannot be had must not keep a daemon from starting. Nor must a pipe
+// that another user put there: to open one waits for a writer (fifo(7)).
 func inTurn(ctx context.Context, dir string) (release func()) {
-	d, err := os.Open(dir)
+	d, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return func() {}
 	}

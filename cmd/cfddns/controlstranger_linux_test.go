@@ -238,18 +238,21 @@ func (s strangers) planted(t *testing.T, dir string) {
 		"a link":   func(p string) error { return os.Symlink("/etc/passwd", p) },
 		"a pipe":   func(p string) error { return syscall.Mkfifo(p, 0o666) },
 		"nothing":  func(p string) error { return nil },
+
+		"a pipe in place of the directory": func(p string) error { return syscall.Mkfifo(p, 0o666) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := s
-			path := filepath.Join(dir, strings.ReplaceAll(name, " ", ""), "c.sock")
-			if name != "nothing" { // else the directory is missing
-				path = filepath.Join(dir, strings.ReplaceAll(name, " ", "")+".sock")
+			path := filepath.Join(dir, strings.ReplaceAll(name, " ", "")+".sock")
+			planted := path
+			if name == "nothing" || strings.HasSuffix(name, "directory") {
+				path = filepath.Join(planted, "c.sock")
 			}
 			s.T, s.env = t, append(s.env[:len(s.env):len(s.env)], "CFDDNS_CONTROL="+path)
-			if err := plant(path); err != nil {
+			if err := plant(planted); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.Lchown(path, another, another); err != nil && name != "nothing" {
+			if err := os.Lchown(planted, another, another); err != nil && name != "nothing" {
 				t.Fatal(err)
 			}
 			before, _ := os.Stat("/etc/passwd")
@@ -259,7 +262,7 @@ func (s strangers) planted(t *testing.T, dir string) {
 				t.Errorf("the file behind a link has mode %v, %v", after.Mode(), err)
 			}
 			end()
-			if _, err := os.Lstat(path); err != nil && name != "nothing" {
+			if _, err := os.Lstat(planted); err != nil && name != "nothing" {
 				t.Errorf("what stood there is gone: %v", err)
 			}
 		})

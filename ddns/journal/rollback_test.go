@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -131,6 +132,13 @@ func TestAFileThatIsNoRollbackFileIsRefused(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenRollback(pipe); err == nil { // and nobody is waited for
+		t.Error("a pipe that nobody writes into is a rollback file")
 	}
 	if _, err := OpenRollback(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a file that is not there was read")
