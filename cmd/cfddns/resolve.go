@@ -58,15 +58,17 @@ func keyOf(families []ddns.Family, host string) string {
 // lookup resolves a host that a person wrote. A name that does not exist is an
 // answer; silence is not.
 func (r *resolver) lookup(ctx context.Context, families []ddns.Family, host string) ([]netip.Addr, error) {
-	addresses, err := r.ask(ctx, r.system, families, host)
-	if err == nil || notFound(err) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	said := <-r.each(ctx, r.system, families, host)
+	if said.answers() {
 		r.heard(true)
-		return addresses, err
+		return said.addresses, said.err
 	}
 	if !r.heard(false) {
-		return nil, err
+		return nil, said.err
 	}
-	return r.overHTTPS(ctx, families, host, err)
+	return r.overHTTPS(ctx, families, host, said.err)
 }
 
 // own resolves a name of our own. Its final dot keeps the search list away, and
@@ -79,14 +81,32 @@ func (r *resolver) own(ctx context.Context, how ddns.Naming, families []ddns.Fam
 	if how == ddns.Around {
 		return r.instead(ctx, how, families, ddns.NameFinding{Host: host}, nil)
 	}
-	turn, cancel := context.WithTimeout(ctx, resolverTurn)
-	answers, err := r.ask(turn, r.absolute(), families, strings.TrimSuffix(host, ".")+".")
-	cancel()
-	if err != nil && !notFound(err) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers := r.each(ctx, r.absolute(), families, strings.TrimSuffix(host, ".")+".")
+	said, late := reply{err: errors.New("this machine's resolver is silent")}, false
+	select {
+	case said = <-answers:
+	case <-time.After(resolverTurn):
+		late = true
+	}
+	if !said.answers() {
 		r.heard(false)
-		return r.instead(ctx, how, families, ddns.NameFinding{Host: host, Fault: ddns.NameSilent}, err)
+		addresses, err := r.instead(ctx, how, families, ddns.NameFinding{Host: host, Fault: ddns.NameSilent}, said.err)
+		if err == nil || !late {
+			return addresses, err
+		}
+		if said = <-answers; !said.answers() { // it may be slow, and the others out of reach
+			return nil, err
+		}
 	}
 	r.heard(true)
+	return r.judge(ctx, how, families, host, said)
+}
+
+// judge returns what an answer for a name of our own is good for.
+func (r *resolver) judge(ctx context.Context, how ddns.Naming, families []ddns.Family, host string, said reply) ([]netip.Addr, error) {
+	answers, err := said.addresses, said.err
 	finding, public := ddns.JudgeName(host, answers)
 	finding.Costs = how == ddns.Complete
 	finding = r.note(keyOf(families, host), finding)

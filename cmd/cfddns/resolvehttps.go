@@ -111,14 +111,10 @@ func (r *resolver) overHTTPS(ctx context.Context, families []ddns.Family, host s
 func (r *resolver) answer(q *dohQuestion, families []ddns.Family, host string) {
 	ctx, cancel := context.WithTimeout(context.Background(), dohPatience)
 	defer cancel()
-	type said struct {
-		addresses []netip.Addr
-		err       error
-	}
-	answers := make(chan said, len(r.over)) // a late one never blocks
+	answers := make(chan reply, len(r.over)) // a late one never blocks
 	for _, server := range r.over {
 		go func() {
-			var s said
+			var s reply
 			for _, f := range families {
 				found, err := r.doh(ctx, server, f, host)
 				s.addresses, s.err = append(s.addresses, found...), cmp.Or(s.err, err)

@@ -139,12 +139,14 @@ func honest(_ string, right []netip.Addr) ([]netip.Addr, int, bool) {
 // nameCase is one resolver, and what cfddns makes of it at the first try.
 type nameCase struct {
 	name   string
-	conf   string
+	conf   string // after the nameserver
 	says   func(host string, right []netip.Addr) ([]netip.Addr, int, bool)
 	exit   int
 	holds  string // the record afterwards
 	told   string // words of the condition resolver; "": there is none
 	around bool   // others were asked over HTTPS
+	before string // lines of resolv.conf before the nameserver
+	alone  bool   // nobody is to be asked over HTTPS
 }
 
 func only(lie func(right []netip.Addr) ([]netip.Addr, int, bool), hosts ...string) func(string, []netip.Addr) ([]netip.Addr, int, bool) {
@@ -182,32 +184,49 @@ func nameCases() []nameCase {
 		return honest(host, right)
 	}
 	return []nameCase{
-		{"a search list, and a wildcard of one's own", "search example.com\noptions ndots:5\n", wildcard, ddns.ExitRight, labHome, "", false},
-		{"one echo is denied", "", only(denied, "checkip.amazonaws.com"), ddns.ExitRight, labHome, "", false},
-		{"one echo is answered 0.0.0.0", "", only(at("0.0.0.0"), "whatismyip.akamai.com"), ddns.ExitRight, labHome, "", false},
-		{"every name is denied", "", only(denied), ddns.ExitRight, labHome, "no such name, or no address", true},
-		{"every name has no address", "", only(noData), ddns.ExitRight, labHome, "no such name, or no address", true},
-		{"the API's name alone is denied", "", only(denied, "api.cloudflare.com"), ddns.ExitRight, labHome, "api.cloudflare.com", true},
-		{"every name is answered 0.0.0.0", "", only(at("0.0.0.0")), ddns.ExitRight, labHome, "DNS filter (Pi-hole, AdGuard) answers 0.0.0.0", true},
-		{"every name leads to this machine", "", only(at("127.0.0.1")), ddns.ExitRight, labHome, "127.0.0.1", true},
-		{"every name leads to a login page in the home", "", only(at("192.168.1.1")), ddns.ExitRight, labHome, "192.168.1.1", true},
-		{"every name leads to somebody else", "", only(at(wrongHost)), ddns.ExitRight, labHome, "where somebody else answers", true},
-		{"every name leads to one proxy, which leads on", "", only(at(proxyHost)), ddns.ExitRight, labHome, proxyHost + " for api.cloudflare.com", true},
-		{"the API's name alone leads to somebody else", "", only(at(wrongHost), "api.cloudflare.com"), ddns.ExitRight, labHome, wrongHost + " for api.cloudflare.com", true},
-		{"the resolver fails", "", only(failing), ddns.ExitRight, labHome, "does not answer", true},
-		{"the resolver is silent", "", only(silent), ddns.ExitRight, labHome, "does not answer", true},
-		{"a proxy makes up the address of every name", "", made("198.18.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
-		{"a proxy makes up shared addresses", "", made("100.64.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
-		{"a proxy makes up addresses of the home", "", made("10.9.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
-		{"a proxy makes up addresses of this machine", "", made("127.77.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
-		{"a proxy makes up reserved addresses", "", made("240.0.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
-		{"a proxy makes up addresses that are not announced", "", made("28.0.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
-		{"a proxy makes up addresses for documentation", "", made("192.0.2.%d"), ddns.ExitHeld, labOld, "fake-IP", false},
+		{"a search list, and a wildcard of one's own", "search example.com\noptions ndots:5\n", wildcard, ddns.ExitRight, labHome, "", false, "", false},
+		{"one echo is denied", "", only(denied, "checkip.amazonaws.com"), ddns.ExitRight, labHome, "", false, "", false},
+		{"one echo is answered 0.0.0.0", "", only(at("0.0.0.0"), "whatismyip.akamai.com"), ddns.ExitRight, labHome, "", false, "", false},
+		{"every name is denied", "", only(denied), ddns.ExitRight, labHome, "no such name, or no address", true, "", false},
+		{"every name has no address", "", only(noData), ddns.ExitRight, labHome, "no such name, or no address", true, "", false},
+		{"the API's name alone is denied", "", only(denied, "api.cloudflare.com"), ddns.ExitRight, labHome, "api.cloudflare.com", true, "", false},
+		{"every name is answered 0.0.0.0", "", only(at("0.0.0.0")), ddns.ExitRight, labHome, "DNS filter (Pi-hole, AdGuard) answers 0.0.0.0", true, "", false},
+		{"every name leads to this machine", "", only(at("127.0.0.1")), ddns.ExitRight, labHome, "127.0.0.1", true, "", false},
+		{"every name leads to a login page in the home", "", only(at("192.168.1.1")), ddns.ExitRight, labHome, "192.168.1.1", true, "", false},
+		{"every name leads to somebody else", "", only(at(wrongHost)), ddns.ExitRight, labHome, "where somebody else answers", true, "", false},
+		{"every name leads to one proxy, which leads on", "", only(at(proxyHost)), ddns.ExitRight, labHome, proxyHost + " for api.cloudflare.com", true, "", false},
+		{"the API's name alone leads to somebody else", "", only(at(wrongHost), "api.cloudflare.com"), ddns.ExitRight, labHome, wrongHost + " for api.cloudflare.com", true, "", false},
+		{"the resolver fails", "", only(failing), ddns.ExitRight, labHome, "does not answer", true, "", false},
+		{"the resolver is silent", "", only(silent), ddns.ExitRight, labHome, "does not answer", true, "", false},
+		{"a proxy makes up the address of every name", "", made("198.18.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false, "", false},
+		{"a proxy makes up shared addresses", "", made("100.64.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false, "", false},
+		{"a proxy makes up addresses of the home", "", made("10.9.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false, "", false},
+		{"a proxy makes up addresses of this machine", "", made("127.77.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false, "", false},
+		{"a proxy makes up reserved addresses", "", made("240.0.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false, "", false},
+		{"a proxy makes up addresses that are not announced", "", made("28.0.0.%d"), ddns.ExitHeld, labOld, "fake-IP", false, "", false},
+		{"a proxy makes up addresses for documentation", "", made("192.0.2.%d"), ddns.ExitHeld, labOld, "fake-IP", false, "", false},
+	}
+}
+
+// lonelyCases are resolvers where nobody else can be asked.
+func lonelyCases() []nameCase {
+	slow := func(host string, right []netip.Addr) ([]netip.Addr, int, bool) {
+		time.Sleep(1700 * time.Millisecond) // as over a bad line
+		return honest(host, right)
+	}
+	dead := "nameserver " + silentResolver + "\n"
+	lonely := func(name, before string, says func(string, []netip.Addr) ([]netip.Addr, int, bool)) nameCase {
+		return nameCase{name: name, before: before, says: says, exit: ddns.ExitRight, holds: labHome, alone: true}
+	}
+	return []nameCase{
+		lonely("the first nameserver is silent", dead, honest),
+		lonely("the first nameserver refuses", "nameserver 127.1.1.9\n", honest),
+		lonely("it is slow", "", slow),
 	}
 }
 
 func nameScenarios() (all []scenario) {
-	for _, c := range nameCases() {
+	for _, c := range append(nameCases(), lonelyCases()...) {
 		all = append(all, scenario{"the resolver: " + c.name, c.run})
 	}
 	return append(all, scenario{"the resolver: a proxy makes up the addresses of sources of one's own", ownThroughProxy}, scenario{"the resolver: thousands of addresses for each name", manyAddresses})
@@ -247,6 +266,11 @@ func (c nameCase) run(t *testing.T) {
 	l := newLab(t, zoneWith(sandbox.SeedRecord{Type: "A", Name: labName, Content: labOld, TTL: 300}))
 	l.standProxies()
 	n := l.resolveBy(c.conf, c.says)
+	must(t, os.WriteFile(l.gate.conf, []byte(c.before+"nameserver "+hereResolver+"\n"+c.conf), 0o644))
+	if c.alone {
+		l.gate.stop("1.1.1.1")
+		l.gate.stop("8.8.8.8")
+	}
 	r := l.once(c.exit)
 	l.wantHolds(labName, c.holds)
 	told, is := has(r, ddns.CodeResolver)
