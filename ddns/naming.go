@@ -86,6 +86,8 @@ type NameFinding struct {
 	// Costs is set where the answer alone costs something: others were asked for
 	// the name, or it is the API's. One echo of many that is denied costs nothing.
 	Costs bool
+	// Alone is set where those others do not answer.
+	Alone bool
 }
 
 // JudgeName says what is wrong with the answers for a name of our own, and
@@ -268,6 +270,9 @@ func (f NameFinding) words(hosts string) (title, hint string) {
 	around := ""
 	if f.Costs {
 		around = "; public resolvers are asked over HTTPS instead"
+	}
+	if f.Costs && f.Alone {
+		around = "; public resolvers do not answer over HTTPS either"
 	}
 	const mend = "mend the resolver that /etc/resolv.conf names; see what it says with: nslookup HOST"
 	switch f.Fault {

@@ -39,6 +39,7 @@ type resolver struct {
 	silentSince time.Time // zero while the system's resolver answers
 	findings    map[string]noted
 	asked       map[string]*dohQuestion
+	alone       bool // the others did not answer when they were last asked
 }
 
 // noted is a finding, and when it was made.
@@ -223,7 +224,7 @@ func (r *resolver) instead(ctx context.Context, how ddns.Naming, families []ddns
 	}
 	addresses, err := r.overHTTPS(ctx, families, host, failed)
 	if err != nil {
-		return nil, &ddns.NameError{NameFinding: finding, Err: err}
+		return nil, &ddns.NameError{NameFinding: r.noted(keyOf(families, host), finding), Err: err}
 	}
 	judged, public := ddns.JudgeName(host, addresses)
 	if judged.Fault != ddns.NameFine {
@@ -275,6 +276,16 @@ func inHouse(f ddns.NameFinding) bool {
 	return f.Fault > ddns.NameDenied && f.Fault != ddns.NameForeign && f.Fault != ddns.NameShared && !f.Answer.IsUnspecified()
 }
 
+// noted is a finding, or the one that led to it.
+func (r *resolver) noted(key string, f ddns.NameFinding) ddns.NameFinding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n, ok := r.findings[key]; ok && f.Fault == ddns.NameFine {
+		return n.NameFinding
+	}
+	return f
+}
+
 // costs notes that what was found of a name made it necessary to ask others.
 func (r *resolver) costs(key string) {
 	r.mu.Lock()
@@ -319,6 +330,9 @@ func (r *resolver) found() (findings []ddns.NameFinding) {
 	}
 	if silent := r.silentSince; !silent.IsZero() && (!r.heardOnce || time.Since(silent) >= resolverPatience) {
 		findings = append(findings, ddns.NameFinding{Fault: ddns.NameSilent, Costs: true})
+	}
+	for i := range findings {
+		findings[i].Alone = r.alone
 	}
 	slices.SortFunc(findings, func(a, b ddns.NameFinding) int {
 		return cmp.Or(strings.Compare(a.Host, b.Host), cmp.Compare(costsFirst(a), costsFirst(b)), cmp.Compare(b.Fault, a.Fault))

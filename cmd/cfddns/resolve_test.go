@@ -153,8 +153,8 @@ func TestOneAddressForSeveralOperatorsIsNoPlaceToAsk(t *testing.T) {
 	}{
 		{ddns.Public, "checkip.amazonaws.com", ""}, // nothing is known yet: one voice at most
 		{ddns.Complete, "api.cloudflare.com", ""},  // TLS decides, and nobody is heard there
-		{ddns.Public, "v4.ident.me", "v4.ident.me is answered 23.0.0.8, as the names of others are"},
-		{ddns.Public, "checkip.amazonaws.com", "as the names of others are"},
+		{ddns.Public, "v4.ident.me", "v4.ident.me is answered 23.0.0.8, and so are the names of other operators"},
+		{ddns.Public, "checkip.amazonaws.com", "so are the names of other operators"},
 		{ddns.Public, "ip4.nnev.de", ""},
 		{ddns.Public, "ipv4.icanhazip.com", ""},
 		{ddns.Public, "api4.ipify.org", ""}, // Cloudflare has many customers at one address

@@ -131,6 +131,9 @@ func (r *resolver) answer(q *dohQuestion, families []ddns.Family, host string) {
 		}
 		q.err = cmp.Or(s.err, q.err)
 	}
+	r.mu.Lock()
+	r.alone = q.err != nil && !notFound(q.err)
+	r.mu.Unlock()
 	q.at = time.Now()
 	close(q.done)
 }

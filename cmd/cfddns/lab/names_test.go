@@ -222,6 +222,8 @@ func lonelyCases() []nameCase {
 		lonely("the first nameserver is silent", dead, honest),
 		lonely("the first nameserver refuses", "nameserver 127.1.1.9\n", honest),
 		lonely("it is slow", "", slow),
+		{"every name is denied, and nobody else answers", "", only(func([]netip.Addr) ([]netip.Addr, int, bool) { return nil, dns.RcodeNameError, true }),
+			ddns.ExitHeld, labOld, "public resolvers do not answer over HTTPS either", false, "", true},
 	}
 }
 
@@ -285,6 +287,9 @@ func (c nameCase) run(t *testing.T) {
 	}
 	for _, v := range r.Verdicts {
 		t.Log(v.State, v.Why)
+		if strings.Contains(v.Why, "dns-query") {
+			t.Error("it says what became of the way out, and not why one was needed")
+		}
 	}
 	t.Logf("%s %s", told.Title, told.Hint)
 }
