@@ -80,7 +80,9 @@ func (v vantage) hear(ctx context.Context, a asker, family ddns.Family) (netip.A
 	switch {
 	case errors.Is(err, ErrNoCandidate):
 		// Asked all the same, to be able to say who we are taken for.
-		heard, err = a.ask(ctx, v.world, family)
+		if heard, err = a.ask(ctx, v.world, family); err != nil {
+			err = fmt.Errorf("%w; asked all the same: %w", ErrNoCandidate, err)
+		}
 	case err != nil:
 		return netip.Addr{}, fmt.Errorf("no IPv6 here: %w", err)
 	default:
@@ -130,8 +132,10 @@ func bounded(ctx context.Context, limit time.Duration, ask func(context.Context)
 	if err == nil {
 		return address, nil
 	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
-		err = fmt.Errorf("no answer within %s: %w", time.Since(began).Round(100*time.Millisecond), err)
+	took := time.Since(began).Round(100 * time.Millisecond)
+	late := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
+	if late && took > 0 { // else what it relies on was known to be silent
+		err = fmt.Errorf("no answer within %s: %w", took, err)
 	}
 	return netip.Addr{}, err
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +74,20 @@ func TestAnInterfaceThatIsNotHereIsSaidToBe(t *testing.T) {
 		wantError(t, got, err, gone)
 		got, err = ownInterface{name: "eth99"}.ask(t.Context(), nil, family)
 		wantError(t, got, err, gone)
+	}
+}
+
+func TestSilenceIsSaidToBeWhatItIs(t *testing.T) {
+	var from netip.Addr
+	v := Config{Candidates: func() ([]netip.Addr, error) { return nil, ErrNoCandidate }}.vantage(loopback{})
+	got, err := v.ask(t.Context(), oracle{err: errors.New("silence"), from: &from}, ddns.IPv6)
+	wantError(t, got, err, "no lasting global IPv6 address on the interface; asked all the same: silence")
+	got, err = bounded(t.Context(), time.Hour, func(context.Context) (netip.Addr, error) {
+		return netip.Addr{}, fmt.Errorf("a resolver, a moment ago: %w", context.DeadlineExceeded)
+	})
+	wantError(t, got, err, "a resolver, a moment ago: context deadline exceeded")
+	if strings.Contains(err.Error(), "within") {
+		t.Errorf("%v: nothing was waited for", err)
 	}
 }
 
