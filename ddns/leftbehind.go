@@ -10,8 +10,8 @@ import (
 )
 
 // Another updater that keeps names of the same zone changes them in the same
-// minute as we do ours: what we find right after a change is looked at once
-// more, by the round that follows the schedule.
+// minute as we do ours: what we find right after a change is asked for again by
+// the rounds of this time, of which the schedule makes one.
 const (
 	secondLookAfter  = time.Minute
 	secondLookBefore = 25 * time.Minute
@@ -25,8 +25,8 @@ func (c Condition) wantsSecondLook(now time.Time) bool {
 }
 
 // leftBehind asks, after a change of address, what else in each zone still holds
-// the old one: other records, SPF and the like. What was found is asked for once
-// more, and said until it is mended, or the address changes again.
+// the old one: other records, SPF and the like. What was found is asked for again
+// soon, and said until it is mended, or the address changes again.
 func (r *Runner) leftBehind(ctx context.Context, round Round, m Memory) (raised []Condition) {
 	ours, made := targetIDs(round.Outcomes), madeIn(round.Receipts)
 	found := make([][]Condition, len(round.Found.Zones))

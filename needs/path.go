@@ -55,11 +55,28 @@ var declared = struct {
 	by  map[string]map[testing.TB]bool // which tests use a program
 }{by: map[string]map[testing.TB]bool{}}
 
+// roomForNames is how long the name of the directory for temporary files may be.
+// A test makes sockets below it, in a directory with the test's name, and the name
+// of a socket has room for 104 bytes on macOS and 107 on Linux (unix(7)).
+const roomForNames = 20
+
+// shortenTemporary has temporary files in /tmp where the name of their directory is
+// too long for tests, as it is on macOS.
+func shortenTemporary() {
+	if len(os.TempDir()) <= roomForNames {
+		return
+	}
+	if dir, err := os.MkdirTemp("/tmp", ""); err == nil && os.Remove(dir) == nil { // one may write there
+		_ = os.Setenv("TMPDIR", "/tmp")
+	}
+}
+
 // Main runs the tests of a package so that they find ours and what they declare,
 // and nothing else. Thus a program that nobody declared fails its test where all is
 // installed, before it fails where it is missing. TestMain calls it; made are
 // directories of programs that the tests have made themselves.
 func Main(m interface{ Run() int }, made ...string) (code int) {
+	shortenTemporary()
 	dir, err := os.MkdirTemp("", "cfddns-needs-")
 	if err == nil {
 		defer os.RemoveAll(dir)                 // it is temporary anyway
