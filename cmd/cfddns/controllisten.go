@@ -304,7 +304,7 @@ func clearSocket(ctx context.Context, path string) error {
 // lock that cannot be had must not keep a daemon from starting. Nor must a pipe
 // that another user put there: to open one waits for a writer (fifo(7)).
 func inTurn(ctx context.Context, dir string) (release func()) {
-	d, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	d, err := files.OpenAtOnce(dir)
 	if err != nil {
 		return func() {}
 	}

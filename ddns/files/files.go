@@ -43,6 +43,12 @@ func ownerOf(info fs.FileInfo) (o owner, links uint64) {
 	return owner{int(stat.Uid), int(stat.Gid)}, uint64(stat.Nlink) //nolint:unconvert // its type is another on each system
 }
 
+// OpenAtOnce opens by its path what is only read or locked. A pipe in its place,
+// which would wait for a writer, is empty instead (fifo(7)).
+func OpenAtOnce(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
 // Open opens a directory. A link on the way to it counts as Resolve says; that
 // what is opened is what the way led to is seen by the two handles.
 func Open(path string) (*Dir, error) {

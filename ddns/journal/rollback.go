@@ -8,11 +8,9 @@ import (
 	"io"
 	"io/fs"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
@@ -243,7 +241,7 @@ func readRollback(d *files.Dir, name string) (Rollback, error) {
 
 // OpenRollback returns what a rollback file holds that a person named.
 func OpenRollback(path string) (Rollback, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe that nobody writes into is empty
+	f, err := files.OpenAtOnce(path)
 	if err != nil {
 		return Rollback{}, fmt.Errorf("the rollback file cannot be read: %w", err)
 	}
