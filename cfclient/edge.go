@@ -158,7 +158,8 @@ func edgeAnswer(response *http.Response, body []byte) ddns.EdgeAnswer {
 // https://developers.cloudflare.com/cache/concepts/cache-responses/
 func originOf(response *http.Response, answer ddns.EdgeAnswer) string {
 	header := response.Header
-	fresh := slices.Contains([]string{"", "DYNAMIC", "MISS", "BYPASS", "EXPIRED", "NONE/UNKNOWN"}, header.Get("Cf-Cache-Status"))
+	fresh := slices.Contains([]string{"", "DYNAMIC", "MISS", "BYPASS", "EXPIRED", "NONE/UNKNOWN"},
+		header.Get("Cf-Cache-Status"))
 	ofEdge := answer.CloudflareError != 0 || answer.Challenge || answer.Blocked || header.Get("Cf-Mitigated") != ""
 	if ofEdge || !answer.Cloudflare || !fresh || header.Get("Age") != "" {
 		return ""
@@ -181,9 +182,10 @@ func originOf(response *http.Response, answer ddns.EdgeAnswer) string {
 // passingHeaders are those that the edge writes, and those that come and go with
 // the page or the moment.
 func passingHeaders() []string {
-	return []string{"Accept-Ranges", "Age", "Alt-Svc", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Date", "Etag",
-		"Expect-Ct", "Expires", "Keep-Alive", "Last-Modified", "Nel", "Pragma", "Priority", "Report-To", "Reporting-Endpoints", "Retry-After",
-		"Server", "Server-Timing", "Set-Cookie", "Speculation-Rules", "Transfer-Encoding", "Vary"}
+	return []string{"Accept-Ranges", "Age", "Alt-Svc", "Cache-Control", "Connection", "Content-Encoding",
+		"Content-Length", "Date", "Etag", "Expect-Ct", "Expires", "Keep-Alive", "Last-Modified", "Nel", "Pragma",
+		"Priority", "Report-To", "Reporting-Endpoints", "Retry-After", "Server", "Server-Timing", "Set-Cookie",
+		"Speculation-Rules", "Transfer-Encoding", "Vary"}
 }
 
 // maxAge bounds what is believed of an Age, in seconds: a year.

@@ -159,16 +159,25 @@ type fact struct {
 }
 
 const (
-	hintToken = "the token is unknown to Cloudflare, expired, or not for this zone: see My Profile > API Tokens (or Manage Account > Account API Tokens) in the dashboard"
-	hintStale = "the token was switched off, deleted or rolled, or has ended, or it lacks a permission; cfddns check finds out which"
+	hintToken = "the token is unknown to Cloudflare, expired, or not for this zone: see My Profile > API Tokens " +
+		"(or Manage Account > Account API Tokens) in the dashboard"
+	hintMalformed = "the token is malformed: copy it again, without quotes, spaces or the word Bearer"
+	hintStale     = "the token was switched off, deleted or rolled, or has ended, or it lacks a permission; cfddns " +
+		"check finds out which"
+	hintGone  = "the zone or record is gone, or belongs to another account now; it is looked up again"
 	hintAgain = "somebody else changed the zone meanwhile; the records are read again"
-	hintDelNS = "the name is delegated by NS records in the zone: delete them, or keep the record at the nameservers they name"
-	hintOurs  = "this should not happen: please report it with this message"
+	hintDelNS = "the name is delegated by NS records in the zone: delete them, or keep the record at the " +
+		"nameservers they name"
+	hintOurs = "this should not happen: please report it with this message"
 	// hintFilter speaks of https://developers.cloudflare.com/fundamentals/api/how-to/restrict-tokens/
-	hintFilter = "the token is good, and its IP filter does not allow the address of this home: in the dashboard, My Profile > API Tokens > Edit, take away the entries of Client IP Address Filtering (the address of a home changes, and the filter does not follow it)"
-	hintTLD    = "Cloudflare's API cannot change records under this free top-level domain: change them in the dashboard, or keep the name under another domain"
+	hintFilter = "the token is good, and its IP filter does not allow the address of this home: in the dashboard, My " +
+		"Profile > API Tokens > Edit, take away the entries of Client IP Address Filtering (the address of a " +
+		"home changes, and the filter does not follow it)"
+	hintTLD = "Cloudflare's API cannot change records under this free top-level domain: change them in the " +
+		"dashboard, or keep the name under another domain"
 	// hintDenied is for what is forbidden by a code that is not known.
-	hintDenied = "Cloudflare's own words say why; a permission of the token may not mend it. What stands is kept, and it is tried again"
+	hintDenied = "Cloudflare's own words say why; a permission of the token may not mend it. What stands is kept, " +
+		"and it is tried again"
 )
 
 // facts are the codes seen on these endpoints. A status alone decides about
@@ -176,31 +185,34 @@ const (
 // https://developers.cloudflare.com/api/resources/dns/subresources/records/
 var facts = [...]fact{
 	{1000, http.StatusUnauthorized, ddns.TokenRefused, hintToken, ""},
-	{6003, 0, ddns.TokenRefused, "the token is malformed: copy it again, without quotes, spaces or the word Bearer", ""},
-	{6111, 0, ddns.TokenRefused, "the token is malformed: copy it again, without quotes, spaces or the word Bearer", ""},
-	{9106, 0, ddns.TokenRefused, "the token is malformed: copy it again, without quotes, spaces or the word Bearer", ""},
+	{6003, 0, ddns.TokenRefused, hintMalformed, ""},
+	{6111, 0, ddns.TokenRefused, hintMalformed, ""},
+	{9106, 0, ddns.TokenRefused, hintMalformed, ""},
 	// 9109 stands for a token that is unknown, for one without access, and for
 	// one whose IP filter bites: only the words tell the last one.
 	{9109, 0, ddns.Filtered, hintFilter, "from location"},
 	{9109, 0, ddns.TokenRefused, hintToken, ""},
 	{10000, http.StatusUnauthorized, ddns.TokenRefused, hintStale, ""},
 	{10000, 0, ddns.NotPermitted, "", ""},
-	{1001, http.StatusForbidden, ddns.NotPermitted, "an account's own token may not do this: use a user's API token", ""},
+	{1001, http.StatusForbidden, ddns.NotPermitted,
+		"an account's own token may not do this: use a user's API token", ""},
 	{1038, 0, ddns.Denied, hintTLD, ""},
 	{10020, 0, ddns.NotPermitted, "Cloudflare no longer offers this call", ""},
 
-	{7000, 0, ddns.Conflict, "the zone or record is gone, or belongs to another account now; it is looked up again", ""},
-	{7003, 0, ddns.Conflict, "the zone or record is gone, or belongs to another account now; it is looked up again", ""},
+	{7000, 0, ddns.Conflict, hintGone, ""},
+	{7003, 0, ddns.Conflict, hintGone, ""},
 	{codeNoRecord, 0, ddns.Conflict, hintAgain, ""},
 	{81053, 0, ddns.Conflict, "an A, AAAA or CNAME record stands at the name; the records are read again", ""},
-	{81054, 0, ddns.Conflict, "a CNAME record stands at the name: set on_cname: replace for the name, then run: cfddns once", ""},
+	{81054, 0, ddns.Conflict, "a CNAME record stands at the name: set on_cname: replace for the name, then run: " +
+		"cfddns once", ""},
 	{81055, 0, ddns.Conflict, "other records stand at the name; the records are read again", ""},
 	{81056, 0, ddns.Conflict, hintDelNS, ""},
 	{81057, 0, ddns.Conflict, hintAgain, ""},
 	{81058, 0, ddns.Conflict, hintAgain, ""},
 
 	{1004, 0, ddns.Rejected, "correct the record in the configuration", ""},
-	{codeQuota, 0, ddns.Rejected, "the zone holds as many records as its plan allows: delete some in the dashboard, or change the plan", ""},
+	{codeQuota, 0, ddns.Rejected, "the zone holds as many records as its plan allows: delete some in the dashboard, " +
+		"or change the plan", ""},
 	{9002, 0, ddns.Rejected, hintOurs, ""},
 	{9005, 0, ddns.Rejected, hintOurs, ""},
 	{9021, 0, ddns.Rejected, "set ttl to auto, or to 60 to 86400 seconds", ""},
@@ -245,7 +257,8 @@ func (c *Client) sort(q question, status int, wait time.Duration, err error) *dd
 }
 
 const (
-	hintTheirs = "not yours to mend: it is tried again by the daemon, or by you with the same command (see https://www.cloudflarestatus.com if it lasts)"
+	hintTheirs = "not yours to mend: it is tried again by the daemon, or by you with the same command (see " +
+		"https://www.cloudflarestatus.com if it lasts)"
 )
 
 // hintLimited says how long calls rest, and why somebody else may be the cause.
@@ -314,7 +327,8 @@ func misconfigured(q question, err error) *ddns.Error {
 func notYet(q question, wait time.Duration) *ddns.Error {
 	return &ddns.Error{
 		Kind: ddns.Limited, Op: q.op, RetryAfter: wait, Hint: hintLimited(wait),
-		Err: fmt.Errorf("not sent: Cloudflare asked for quiet, or its limit is reached; %v are left", wait.Round(time.Second)),
+		Err: fmt.Errorf("not sent: Cloudflare asked for quiet, or its limit is reached; %v are left",
+			wait.Round(time.Second)),
 	}
 }
 

@@ -35,7 +35,8 @@ func askGraphQL[T any](ctx context.Context, c *Client, q question, query string)
 	switch {
 	case e.Kind == ddns.Limited:
 		e.Hint = "wait five minutes: Cloudflare answers 320 such questions in that time, the dashboard's counted in"
-	case refused && (no.problems[0].word == "authz" || e.Kind == ddns.Denied && e.Code == 0): // it has no codes of the other API
+	// it has no codes of the other API
+	case refused && (no.problems[0].word == "authz" || e.Kind == ddns.Denied && e.Code == 0):
 		e.Kind, e.Hint = ddns.NotPermitted, hintPermission(q)
 	case refused && a.status < 300:
 		e.Kind, e.Hint = ddns.Rejected, hintNight

@@ -35,18 +35,20 @@ var errPassedOver = errors.New("the API passed over a filter")
 
 // byProxy lists up to a page of records that are proxied, or are not; of one
 // type, or of any.
-func (c *Client) byProxy(ctx context.Context, zone ddns.Zone, proxied bool, recordType string, most int) ([]ddns.Record, error) {
+func (c *Client) byProxy(ctx context.Context, zone ddns.Zone, proxied bool, recordType string,
+	most int) ([]ddns.Record, error) {
 	q := question{op: "look for how " + zone.Name + " serves its records", needs: needsDNSRead, ids: []string{zone.ID}}
 	service := dns.NewRecordService()
-	answer, err := ask[[]wireRecord](ctx, c, q, c.byLibrary(func(ctx context.Context, options ...option.RequestOption) error {
-		var params dns.RecordListParams
-		params.ZoneID.Value, params.ZoneID.Present = zone.ID, true
-		params.Type.Value, params.Type.Present = dns.RecordListParamsType(recordType), recordType != ""
-		params.Proxied.Value, params.Proxied.Present = proxied, true
-		params.PerPage.Value, params.PerPage.Present = float64(most), true
-		_, err := service.List(ctx, params, options...)
-		return err
-	}))
+	answer, err := ask[[]wireRecord](ctx, c, q,
+		c.byLibrary(func(ctx context.Context, options ...option.RequestOption) error {
+			var params dns.RecordListParams
+			params.ZoneID.Value, params.ZoneID.Present = zone.ID, true
+			params.Type.Value, params.Type.Present = dns.RecordListParamsType(recordType), recordType != ""
+			params.Proxied.Value, params.Proxied.Present = proxied, true
+			params.PerPage.Value, params.PerPage.Present = float64(most), true
+			_, err := service.List(ctx, params, options...)
+			return err
+		}))
 	if err != nil {
 		return nil, err
 	}

@@ -42,9 +42,11 @@ func askPages[T keyed](ctx context.Context, c *Client, q question, most int, sen
 		case total > most:
 			return nil, errLonger
 		case total > mostPages*max(len(entries), 1) && number == 1, number > mostPages:
-			return nil, untrusted(q, fmt.Errorf("%w: it says that there are %d entries, and gives %d at a time", errTooMuch, total, len(entries)))
+			return nil, untrusted(q, fmt.Errorf("%w: it says that there are %d entries, and gives %d at a time",
+				errTooMuch, total, len(entries)))
 		case size > mostListing:
-			return nil, untrusted(q, fmt.Errorf("%w: its pages are larger than %d MiB together", errTooMuch, mostListing>>20))
+			return nil, untrusted(q, fmt.Errorf("%w: its pages are larger than %d MiB together",
+				errTooMuch, mostListing>>20))
 		}
 		if number == 1 {
 			list = entries

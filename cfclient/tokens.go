@@ -151,7 +151,8 @@ func (c *Client) Room(ctx context.Context, zone ddns.Zone) (more int, full error
 		return 0, nil //nolint:nilerr // what is not told is no reason to refuse
 	}
 	_, hint := kindOf(http.StatusBadRequest, codeQuota, "")
-	return max(0, quota.Limit-quota.Used), &ddns.Error{Kind: ddns.Rejected, Op: "change records of " + zone.Name, Code: codeQuota, Hint: hint,
+	return max(0, quota.Limit-quota.Used), &ddns.Error{Kind: ddns.Rejected, Op: "change records of " + zone.Name,
+		Code: codeQuota, Hint: hint,
 		Err: fmt.Errorf("%s holds %d of %d records, and no more fit", zone.Name, quota.Used, quota.Limit)}
 }
 
@@ -186,8 +187,10 @@ const noRecord = "00000000000000000000000000000000"
 // nothing: the change that it sends is of a record that does not exist. To a
 // token that may write Cloudflare says just that; one that may not is refused first.
 func (c *Client) MayWrite(ctx context.Context, zone ddns.Zone) error {
-	q := question{op: "try whether records of " + zone.Name + " may be written", needs: needsDNSEdit, ids: []string{zone.ID}}
-	_, err := askPlain[wireRecord](ctx, c, q, call{method: http.MethodPatch, path: "/zones/" + zone.ID + "/dns_records/" + noRecord, body: wirePatch{TTL: new(1)}})
+	q := question{op: "try whether records of " + zone.Name + " may be written", needs: needsDNSEdit,
+		ids: []string{zone.ID}}
+	_, err := askPlain[wireRecord](ctx, c, q, call{method: http.MethodPatch,
+		path: "/zones/" + zone.ID + "/dns_records/" + noRecord, body: wirePatch{TTL: new(1)}})
 	if no, ok := errors.AsType[*ddns.Error](err); ok && no.Code == codeNoRecord {
 		return nil
 	}
