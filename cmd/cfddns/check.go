@@ -190,7 +190,8 @@ func checkPrograms(cfg configs.Config) (findings []finding) {
 		f := finding{What: program.key, State: string(ddns.Right), Why: "it can be started: " + program.command[0]}
 		if _, err := exec.LookPath(program.command[0]); err != nil {
 			f.State, f.Why = note, "it cannot be started: "+err.Error()
-			f.Hint = "names are kept all the same, and no message is sent; write the whole path of a program that may be run"
+			f.Hint = "names are kept all the same, and no message is sent; write the whole path of a " +
+				"program that may be run"
 		}
 		findings = append(findings, f)
 	}

@@ -141,7 +141,8 @@ func decodeAnswer(body []byte, into any) error {
 	}
 	if err != nil {
 		return exit(ddns.ExitUnexpected,
-			fmt.Errorf("the answer of the running cfddns cannot be read: %w; is it of another version? restart it", err))
+			fmt.Errorf("the answer of the running cfddns cannot be read: %w; is it of another version? restart it",
+				err))
 	}
 	return nil
 }
@@ -175,7 +176,8 @@ func (a *app) meet(ctx context.Context, want question) (*met, error) {
 		}
 		if why := differs(want.read, daemon.now); why != "" {
 			daemon.client.CloseIdleConnections()
-			add(errOtherConfig, fmt.Sprintf("the running cfddns (pid %d) keeps another configuration: %s", daemon.now.PID, why))
+			add(errOtherConfig, fmt.Sprintf("the running cfddns (pid %d) keeps another configuration: %s",
+				daemon.now.PID, why))
 			continue
 		}
 		daemon.note = want.pending(daemon.now)

@@ -80,7 +80,8 @@ func heldBy(ctx context.Context, place string, mine InForce) error {
 	daemon.client.CloseIdleConnections()
 	if now := daemon.now; !mine.same(now) {
 		return unanswered{[]error{errHeld, errOtherConfig},
-			fmt.Sprintf("the cfddns of another configuration answers on %s: %s; set control: to another path in one of the two",
+			fmt.Sprintf("the cfddns of another configuration answers on %s: %s; set control: to another path "+
+				"in one of the two",
 				place, now.text())}
 	}
 	return fmt.Errorf("%w: another cfddns answers on %s for this configuration (pid %d): stop it first",

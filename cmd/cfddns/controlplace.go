@@ -86,7 +86,8 @@ type stranger struct {
 
 // Error implements error.
 func (s stranger) Error() string {
-	return fmt.Sprintf("another user's process (uid %d) answers at %s; it was neither asked nor believed", s.uid, s.place)
+	return fmt.Sprintf("another user's process (uid %d) answers at %s; it was neither asked nor believed",
+		s.uid, s.place)
 }
 
 // mayAsk reports whether the other end of a connection is this user or root. A

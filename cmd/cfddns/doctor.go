@@ -52,7 +52,8 @@ cannot tell which · 2 arguments or configuration`,
 			return a.doctor(cmd.Context(), strings.Join(args, ""), f)
 		},
 	}
-	cmd.Flags().StringVar(&f.since, "since", "", "also ask what Cloudflare remembers since `TIME`:\n22:00, 3h, or 2026-11-24T01:00:00Z")
+	cmd.Flags().StringVar(&f.since, "since", "",
+		"also ask what Cloudflare remembers since `TIME`:\n22:00, 3h, or 2026-11-24T01:00:00Z")
 	cmd.Flags().StringVar(&f.client, "client", "", "look for what was done to the requests of this `ADDRESS`")
 	return cmd
 }
@@ -99,7 +100,8 @@ type doctorExam struct {
 
 // questions are the names to examine, and how many are left out.
 func (a *app) questions(cfg configs.Config, subject string, f doctorFlags) (questions []doctor.Question, left int, err error) {
-	q := doctor.Question{Clock: a.clock, Spread: a.looksOver, Servers: cfg.Cloudflare.NameServers, Resolvers: cfg.PlainResolvers()}
+	q := doctor.Question{Clock: a.clock, Spread: a.looksOver, Servers: cfg.Cloudflare.NameServers,
+		Resolvers: cfg.PlainResolvers()}
 	if f.client != "" {
 		if q.Client, err = netip.ParseAddr(f.client); err != nil || q.Client.Zone() != "" {
 			return nil, 0, fmt.Errorf("--client is %q; write an IPv4 or IPv6 address", f.client)

@@ -151,7 +151,7 @@ func (a *app) askDaemon(ctx context.Context) (doctor.Daemon, error) {
 	case errors.Is(err, errNoDaemon):
 		return doctor.Daemon{}, nil
 	case err != nil:
-		return doctor.Daemon{Instead: err.Error()}, nil //nolint:nilerr // who answers is no daemon of this configuration
+		return doctor.Daemon{Instead: err.Error()}, nil //nolint:nilerr // no daemon of this configuration answers
 	}
 	d := doctor.Daemon{Running: true}
 	if r := status.Round; r != nil {

@@ -55,7 +55,8 @@ func (a *app) sayDoctor(exams []doctorExam, left int) error {
 		a.sayDiagnosis(x.Diagnosis)
 	}
 	if left > 0 {
-		sayf(a.stdout, "\n%s not examined; name one: %s\n", counted(left, "more name"), verbatim(a.command("doctor", "NAME")))
+		sayf(a.stdout, "\n%s not examined; name one: %s\n", counted(left, "more name"),
+			verbatim(a.command("doctor", "NAME")))
 	}
 	return exit(worst.Exit, nil)
 }
@@ -112,7 +113,8 @@ func (a *app) sayDiagnosis(d doctor.Diagnosis) {
 	}
 	for _, f := range d.Findings {
 		if f.State == doctor.Guilty && (d.Culprit == nil || f.Suspect != d.Culprit.Suspect) {
-			sayf(a.stdout, "%s  %s: %s\n%s  %s\n", a.paint("also", 12), f.Suspect, f.Sentence, a.paint("mend", 12), f.Mend)
+			sayf(a.stdout, "%s  %s: %s\n%s  %s\n", a.paint("also", 12), f.Suspect, f.Sentence,
+				a.paint("mend", 12), f.Mend)
 		}
 	}
 }
@@ -129,7 +131,8 @@ func (a *app) sayNight(d doctor.Diagnosis, zone *time.Location) {
 	}
 	for _, s := range d.Past {
 		first, last := d.Past[0].From, slices.MaxFunc(d.Past, func(x, y doctor.Span) int { return x.To.Compare(y.To) }).To
-		sayf(a.stdout, "%3d  %s  %s to %s  %s  %s\n", s.Status, bar(s, first, last, length), s.From.In(zone).Format("15:04"), s.To.In(zone).Format("15:04"),
+		sayf(a.stdout, "%3d  %s  %s to %s  %s  %s\n", s.Status, bar(s, first, last, length),
+			s.From.In(zone).Format("15:04"), s.To.In(zone).Format("15:04"),
 			counted(s.Requests, "request"), doctor.Meaning(s.Status))
 	}
 	who := ""

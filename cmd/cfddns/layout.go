@@ -92,7 +92,8 @@ func broken(line string, columns int) string {
 		command := found[1] + found[2] // one of the two
 		line = strings.Replace(line, command, strings.ReplaceAll(command, " ", unbroken), 1)
 	}
-	if at := gaps.FindStringSubmatchIndex(line); at != nil && wide(line[:at[3]]) > columns/2 { // what is explained leaves no room beside it
+	// what is explained leaves no room beside it
+	if at := gaps.FindStringSubmatchIndex(line); at != nil && wide(line[:at[3]]) > columns/2 {
 		indent := strings.Repeat(" ", len(line)-len(strings.TrimLeft(line, " "))+4)
 		return broken(line[:at[2]], columns) + "\n" + broken(indent+line[at[3]:], columns)
 	}

@@ -76,7 +76,8 @@ keeps them yet.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&f.apply, "apply", false, "do it; without, the plan is shown and nothing is written")
 	flags.StringVar(&f.via, "via", "", "keep the address at `NAME` alone; the others point there")
-	flags.BoolVar(&proxied, "proxied", false, "hide the name of --via behind Cloudflare; with =false it\nshows the home's address")
+	flags.BoolVar(&proxied, "proxied", false,
+		"hide the name of --via behind Cloudflare; with =false it\nshows the home's address")
 	flags.StringArrayVar(&f.from, "from", nil, "`HOST` is this home, on your word, though it is dark;\nmay be repeated")
 	flags.StringVar(&f.rollback, "rollback", "", "put back what the rollback `FILE` of a migration holds")
 	flags.BoolVar(&f.noConfig, "no-config", false, "leave the configuration alone: others keep the names")

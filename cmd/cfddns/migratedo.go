@@ -111,7 +111,9 @@ func (r *migrateRow) more() int {
 
 // viaRows is the row of --via, if it has one.
 func (m *migration) viaRows() []*migrateRow {
-	i := slices.IndexFunc(m.rows, func(r *migrateRow) bool { return m.flags.via != "" && r.alias.Record.Name == m.flags.via })
+	i := slices.IndexFunc(m.rows, func(r *migrateRow) bool {
+		return m.flags.via != "" && r.alias.Record.Name == m.flags.via
+	})
 	if i < 0 {
 		return nil
 	}

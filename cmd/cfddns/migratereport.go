@@ -60,7 +60,8 @@ type migrateKeeping struct {
 
 func (m *migration) report() migrateReport {
 	round := m.round.Report()
-	r := migrateReport{Applied: m.flags.apply, Names: []migrateName{}, Stays: []migrateStays{}, Left: []string{}, Notes: []string{}, Rollback: m.file,
+	r := migrateReport{Applied: m.flags.apply, Names: []migrateName{}, Stays: []migrateStays{}, Left: []string{},
+		Notes: []string{}, Rollback: m.file,
 		Changes: round.Changes, Proofs: round.Proofs, Exit: m.exit()}
 	for _, row := range m.rows {
 		o := m.resultOf(row)
@@ -83,7 +84,8 @@ func (m *migration) report() migrateReport {
 	r.Left = slices.Compact(r.Left)
 	r.First, _ = ddns.FirstToTry(m.aliases, m.mayBeFirst)
 	r.Keeping = m.keep.report(m.path)
-	if line, sayable := m.parts.config.InVariable(m.keep.names); sayable && m.keep.file != nil && (m.parts.config.ByVariable || m.path == "") {
+	if line, sayable := m.parts.config.InVariable(m.keep.names); sayable && m.keep.file != nil &&
+		(m.parts.config.ByVariable || m.path == "") {
 		r.Keeping.Set = line
 	}
 	r.Notes = append(r.Notes, m.strangers()...)

@@ -70,7 +70,8 @@ func (m *migration) makeRows() {
 
 // makeVia points the rows at --via, and adds a row for it where no hop stands
 // there; not so where nothing would be pointed at what is made for that alone.
-func (m *migration) makeVia(outcomes map[string][]ddns.Outcome, planned map[string][]ddns.Record, reveals map[string]bool) {
+func (m *migration) makeVia(outcomes map[string][]ddns.Outcome, planned map[string][]ddns.Record,
+	reveals map[string]bool) {
 	name := m.flags.via
 	if name == "" {
 		return

@@ -13,7 +13,8 @@ import (
 // say prints the migration for a person: the plan, or what came of it.
 func (m *migration) say() {
 	if len(m.rows) == 0 && len(m.left) == 0 && len(m.failed) == 0 {
-		sayf(m.app.stdout, "no name hops: none of the %s in %s leads to a dynamic DNS host\n", counted(len(m.aliases), "CNAME"), counted(len(m.zones), "zone"))
+		sayf(m.app.stdout, "no name hops: none of the %s in %s leads to a dynamic DNS host\n",
+			counted(len(m.aliases), "CNAME"), counted(len(m.zones), "zone"))
 		m.saySkipped()
 		m.sayStrangers()
 		return
@@ -57,7 +58,8 @@ func (m *migration) sayNotes() {
 			notes = append(notes, cleanf("%s: %s", row.shown, note))
 		}
 		if len(row.follow) > 0 {
-			notes = append(notes, cleanf("names that lead to %s follow it by themselves and stay as they are: %s", row.shown, someNames(row.follow)))
+			notes = append(notes, cleanf("names that lead to %s follow it by themselves and stay as they are: %s",
+				row.shown, someNames(row.follow)))
 		}
 	}
 	m.app.sayList(m.app.paint("note", 12)+"  ", notes, m.flags.all)
@@ -67,7 +69,8 @@ func (m *migration) sayNotes() {
 		for i, t := range m.left {
 			names[i] = t.Shown
 		}
-		sayf(m.app.stdout, "%s  migrated before, and kept by nobody: %s\n", m.app.paint("note", 12), someNames(slices.Compact(names)))
+		sayf(m.app.stdout, "%s  migrated before, and kept by nobody: %s\n", m.app.paint("note", 12),
+			someNames(slices.Compact(names)))
 	}
 }
 
@@ -102,7 +105,8 @@ func (m *migration) saySkipped() {
 		}
 	}
 	if skipped > 5 {
-		sayf(m.app.stdout, "%s  and %d more CNAMEs that lead to no dynamic DNS host\n", m.app.paint("stays", 12), skipped-5)
+		sayf(m.app.stdout, "%s  and %d more CNAMEs that lead to no dynamic DNS host\n",
+			m.app.paint("stays", 12), skipped-5)
 	}
 }
 
@@ -129,19 +133,24 @@ func (m *migration) sayPrice() {
 	sayf(out, "\nnothing was written. What it costs:\n")
 	if m.flags.via == "" {
 		sayf(out, "  replacing: %s. Deleted and made anew in one transaction; a resolver\n"+
-			"    that asks in that moment may remember for half an hour that the name is gone\n", counted(m.writes(), "write"))
+			"    that asks in that moment may remember for half an hour that the name is gone\n",
+			counted(m.writes(), "write"))
 		if len(movable) > 1 {
 			sayf(out, "  --via NAME: the others are pointed at NAME. Nothing is deleted, so no gap;\n"+
 				"    one hop stays, inside the account\n")
 		}
 	} else {
-		sayf(out, "  %s becomes the address, and %s pointed at it: no gap, one hop inside the account\n", m.shownName(m.flags.via), counted(len(slices.DeleteFunc(movable, func(r *migrateRow) bool { return !r.repoint })), "name"))
+		repointed := slices.DeleteFunc(movable, func(r *migrateRow) bool { return !r.repoint })
+		sayf(out, "  %s becomes the address, and %s pointed at it: no gap, one hop inside the account\n",
+			m.shownName(m.flags.via), counted(len(repointed), "name"))
 	}
 	if name, why := ddns.FirstToTry(m.aliases, m.mayBeFirst); name != "" && m.flags.via == "" {
-		sayf(out, "begin with one (%s):\n  %s\n", why, verbatim(m.command(append(append([]string{"--apply"}, m.said()...), m.shownName(name))...)))
+		sayf(out, "begin with one (%s):\n  %s\n", why,
+			verbatim(m.command(append(append([]string{"--apply"}, m.said()...), m.shownName(name))...)))
 	}
 	sayf(out, "all of them:\n  %s\n", verbatim(m.applyCommand()))
-	sayf(out, "the way back, at any time (the file is written before anything else):\n  %s\n", verbatim(m.command("--rollback", filepath.Join(m.rollbackDirs()[0], "rollback-TIME.json"))))
+	sayf(out, "the way back, at any time (the file is written before anything else):\n  %s\n",
+		verbatim(m.command("--rollback", filepath.Join(m.rollbackDirs()[0], "rollback-TIME.json"))))
 }
 
 // mayBeFirst reports whether a name is one to begin with: mail waits.
@@ -185,10 +194,12 @@ func (m *migration) sayDone() {
 		}
 	}
 	if m.file != "" && m.touched() {
-		sayf(out, "the old records: %s\nthe way back:    %s\n", verbatim(m.file), verbatim(m.command("--rollback", m.file)))
+		sayf(out, "the old records: %s\nthe way back:    %s\n", verbatim(m.file),
+			verbatim(m.command("--rollback", m.file)))
 	}
 	if hosts := m.oldHosts(); len(hosts) > 0 {
-		sayf(out, "leave %s and its updater as they are for a week: resolvers may still hold the CNAME. Then switch the updater off\n", strings.Join(hosts, ", "))
+		sayf(out, "leave %s and its updater as they are for a week: resolvers may still hold the CNAME. Then switch "+
+			"the updater off\n", strings.Join(hosts, ", "))
 	}
 	m.sayKeeping()
 	if m.ended != nil {
@@ -276,7 +287,8 @@ func (m *migration) sayByHand() {
 		sayf(out, "              set, wherever it is set now:\n")
 		sayLines(out, "  "+line+"\n")
 	default:
-		sayf(out, "              a variable cannot say that of them: unset CFDDNS_RECORDS, and list all names in a file, below records:\n")
+		sayf(out, "              a variable cannot say that of them: unset CFDDNS_RECORDS, and list all names in a "+
+			"file, below records:\n")
 		sayLines(out, c.Entries(c.Records, k.names))
 	}
 }
@@ -286,7 +298,8 @@ func (m *migration) sayKeeping() {
 	k, out := m.keep, m.app.stdout
 	switch {
 	case k.idle && m.flags.noConfig && len(m.writtenNames()) > 0:
-		sayf(out, "the configuration was left alone: the names are right now, and nobody follows the home's address until they are kept\n")
+		sayf(out, "the configuration was left alone: the names are right now, and nobody follows the home's address "+
+			"until they are kept\n")
 		return
 	case k.idle:
 		return
@@ -302,9 +315,11 @@ func (m *migration) sayKeeping() {
 	case k.daemon != nil && !errors.Is(k.daemon, errNoDaemon):
 		sayf(m.app.stderr, "%s  %v\n", m.app.paint("note", 12), k.daemon)
 		if coded, ok := errors.AsType[*exitError](k.daemon); ok && coded.code == ddns.ExitNoDaemon {
-			sayf(out, "so nobody follows the home's address for them yet; start one that does:\n  %s\n", verbatim(m.runCommand()))
+			sayf(out, "so nobody follows the home's address for them yet; start one that does:\n  %s\n",
+				verbatim(m.runCommand()))
 		}
 	default:
-		sayf(out, "no daemon runs here, so nobody follows the home's address yet; start it:\n  %s\n", verbatim(m.runCommand()))
+		sayf(out, "no daemon runs here, so nobody follows the home's address yet; start it:\n  %s\n",
+			verbatim(m.runCommand()))
 	}
 }

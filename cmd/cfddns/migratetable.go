@@ -35,7 +35,8 @@ func (m *migration) lines() (lines []tableLine) {
 	at := map[tableLine]int{}
 	together := len(m.rows) > linesMost && !m.flags.all
 	for _, row := range m.rows {
-		l := tableLine{word: m.word(row), from: dash(row.from()), is: dash(string(row.state)), to: m.toText(row), kept: keptText(row)}
+		l := tableLine{word: m.word(row), from: dash(row.from()), is: dash(string(row.state)), to: m.toText(row),
+			kept: keptText(row)}
 		key := l
 		l.name = row.shown
 		if i, known := at[key]; known && together {

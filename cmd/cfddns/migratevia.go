@@ -14,7 +14,8 @@ import (
 func (f *migrateFlags) checkVia() error {
 	switch {
 	case f.via == "" && f.proxied != ddns.KeepIt:
-		return fmt.Errorf("--proxied says how the name of --via is served; without --via each name keeps the setting of its CNAME")
+		return fmt.Errorf("--proxied says how the name of --via is served; without --via each name keeps the " +
+			"setting of its CNAME")
 	case f.via == "":
 		return nil
 	}
@@ -23,7 +24,8 @@ func (f *migrateFlags) checkVia() error {
 		return fmt.Errorf("--via: %w", err)
 	}
 	if strings.HasPrefix(via, "*.") {
-		return fmt.Errorf("--via: %s stands for many names, and a CNAME points at one; write one, such as home.%s", f.via, strings.TrimPrefix(f.via, "*."))
+		return fmt.Errorf("--via: %s stands for many names, and a CNAME points at one; write one, such as home.%s",
+			f.via, strings.TrimPrefix(f.via, "*."))
 	}
 	f.via = via
 	return nil
@@ -71,8 +73,10 @@ func (m *migration) asKept(t ddns.Target) ddns.Target {
 // contradictsConfig says why --proxied cannot last: the configuration says otherwise.
 func (m *migration) contradictsConfig() error {
 	for _, t := range m.parts.config.Targets() {
-		if t.Name == m.flags.via && m.flags.proxied != ddns.KeepIt && t.Proxied != ddns.KeepIt && t.Proxied != m.flags.proxied {
-			return fmt.Errorf("--proxied: the configuration keeps %s with proxied: %t, and would set it back; change it there, or leave --proxied out", t.Shown, t.Proxied == ddns.SetTrue)
+		if t.Name == m.flags.via && m.flags.proxied != ddns.KeepIt && t.Proxied != ddns.KeepIt &&
+			t.Proxied != m.flags.proxied {
+			return fmt.Errorf("--proxied: the configuration keeps %s with proxied: %t, and would set it back; change "+
+				"it there, or leave --proxied out", t.Shown, t.Proxied == ddns.SetTrue)
 		}
 	}
 	return nil
@@ -97,15 +101,18 @@ func (m *migration) viaRow(outcomes []ddns.Outcome, planned []ddns.Record) *migr
 		}
 	}
 	for _, a := range m.aliases {
-		if o := &row.outcome; a.Record.Name == m.flags.via && (o.State == ddns.Refused && o.Code == ddns.CodeCNAME || o.State == ddns.Right) {
+		if o := &row.outcome; a.Record.Name == m.flags.via &&
+			(o.State == ddns.Refused && o.Code == ddns.CodeCNAME || o.State == ddns.Right) {
 			to := strings.TrimSuffix(strings.ToLower(a.Record.Content), ".")
 			o.State, o.Code, o.Address = ddns.Refused, ddns.CodeCNAME, ""
-			o.Why = fmt.Sprintf("a CNAME to %s stands there, and names are pointed at an address; nothing was changed", to)
+			o.Why = fmt.Sprintf("a CNAME to %s stands there, and names are pointed at an address; nothing was changed",
+				to)
 			o.Hint = "name another, which may be new: --via home." + a.Zone.Name
 		}
 	}
 	if row.outcome.Code == ddns.CodeProxyUnclear {
-		row.outcome.Hint = fmt.Sprintf("a web site, which is then hidden behind Cloudflare: %s; VPN, ssh, games, and the address becomes public: %s",
+		row.outcome.Hint = fmt.Sprintf("a web site, which is then hidden behind Cloudflare: %s; VPN, ssh, games, and "+
+			"the address becomes public: %s",
 			m.again("--proxied"), m.again("--proxied=false"))
 	}
 	return row
@@ -213,7 +220,8 @@ func (m *migration) strangers() (notes []string) {
 		case led:
 			notes = append(notes, fmt.Sprintf("--from %s changes nothing: none of the names given leads there", host))
 		default:
-			notes = append(notes, fmt.Sprintf("--from %s changes nothing: no CNAME in %s leads there", host, counted(len(m.zones), "zone")))
+			notes = append(notes, fmt.Sprintf("--from %s changes nothing: no CNAME in %s leads there", host,
+				counted(len(m.zones), "zone")))
 		}
 	}
 	return notes

@@ -116,7 +116,8 @@ func (a *app) onceNews(ctx context.Context, flags onceFlags) error {
 	}
 	if over {
 		lasted := max(now.Sub(last.Wrong).Round(time.Minute), time.Minute)
-		sayf(a.stdout, "%s  everything is right again; the trouble lasted %s\n", a.paint("right", 12), strings.TrimSuffix(lasted.String(), "0s"))
+		sayf(a.stdout, "%s  everything is right again; the trouble lasted %s\n", a.paint("right", 12),
+			strings.TrimSuffix(lasted.String(), "0s"))
 	}
 	if !begun {
 		return exit(code, nil)
@@ -146,7 +147,8 @@ type newsMemory struct {
 
 func (a *app) newsMemory(state string) newsMemory {
 	state = cmp.Or(state, a.getenv("CFDDNS_STATE")) // a broken configuration names none
-	which := sha256.Sum256([]byte(strings.Join([]string{state, a.configFile, a.getenv("CFDDNS_CONFIG"), a.getenv("CFDDNS_RECORDS")}, "\n")))
+	which := sha256.Sum256([]byte(strings.Join([]string{state, a.configFile, a.getenv("CFDDNS_CONFIG"),
+		a.getenv("CFDDNS_RECORDS")}, "\n")))
 	return newsMemory{state, filepath.Join(os.TempDir(), fmt.Sprintf("cfddns-news-%d-%x", os.Geteuid(), which[:8]))}
 }
 

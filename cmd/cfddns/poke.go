@@ -42,7 +42,8 @@ With --quiet it prints nothing, has nothing read again, and always ends with
 			case wait && quiet:
 				return exit(ddns.ExitUsage, errors.New("--wait ends as the round did, and --quiet ends well whatever happens: leave one out"))
 			case quiet:
-				_, _ = a.askWithin(cmd.Context(), quietPatience, http.MethodPost, "/poke", new(pokeReport)) // a hook has nobody to tell
+				// a hook has nobody to tell
+				_, _ = a.askWithin(cmd.Context(), quietPatience, http.MethodPost, "/poke", new(pokeReport))
 				return nil
 			case wait:
 				return a.pokeAndWait(cmd.Context())

@@ -103,13 +103,15 @@ func (p *pushes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := p.settings()
 	switch {
 	case path.Clean(r.URL.Path) != pushPath: // UniFi asks for //nic/update
-		p.said(r, slog.LevelWarn, "a push asked for another path; enter the right one at the router", "path", shortened(r.URL.Path), "right", pushPath)
+		p.said(r, slog.LevelWarn, "a push asked for another path; enter the right one at the router", "path",
+			shortened(r.URL.Path), "right", pushPath)
 		say(w, http.StatusNotFound, "there is nothing but "+pushPath)
 	case r.Method != http.MethodGet:
 		w.Header().Set("Allow", http.MethodGet)
 		say(w, http.StatusMethodNotAllowed, pushBadAgent)
 	case fromPage(r) || strangeHost(r.Host, s.targets):
-		p.said(r, slog.LevelWarn, "a push was refused: it comes from a web page, or calls this machine by a name that is none of its own", "host", shortened(r.Host))
+		p.said(r, slog.LevelWarn, "a push was refused: it comes from a web page, or calls this machine by a name "+
+			"that is none of its own", "host", shortened(r.Host))
 		say(w, http.StatusForbidden, pushBadAgent)
 	case r.Header.Get("Authorization") == "":
 		p.refuse(w)
@@ -124,7 +126,8 @@ func (p *pushes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // said logs what somebody's push was about, once a minute.
 func (p *pushes) said(r *http.Request, level slog.Level, message string, args ...any) {
-	p.pushers.log(r.Context(), p.log, level, whoOf(r.RemoteAddr), message, append([]any{"from", r.RemoteAddr}, args...)...)
+	p.pushers.log(r.Context(), p.log, level, whoOf(r.RemoteAddr), message,
+		append([]any{"from", r.RemoteAddr}, args...)...)
 }
 
 // wrong answers a wrong password, late.
@@ -166,7 +169,8 @@ func (p *pushes) serve(w http.ResponseWriter, r *http.Request, s pushing) {
 		p.said(r, slog.LevelWarn, "a push names something that is no address; it was ignored", "word", shortened(word))
 	}
 	if !q.known() {
-		p.said(r, slog.LevelWarn, "a push names none of the names that are kept; nothing was done", "names", shortened(q.asked()))
+		p.said(r, slog.LevelWarn, "a push names none of the names that are kept; nothing was done", "names",
+			shortened(q.asked()))
 		say(w, http.StatusOK, q.lines(nil)...)
 		return
 	}

@@ -63,7 +63,8 @@ func (s *pushers) of(who netip.Addr, now time.Time) *pusher {
 	}
 	if s.known[who] == nil {
 		s.makeRoom(now)
-		s.known[who] = &pusher{turns: make(chan struct{}, 1), guesses: rate.NewLimiter(guesses, guesses), said: map[string]*saying{}}
+		s.known[who] = &pusher{turns: make(chan struct{}, 1), guesses: rate.NewLimiter(guesses, guesses),
+			said: map[string]*saying{}}
 	}
 	s.known[who].seen = now
 	return s.known[who]
@@ -140,7 +141,8 @@ func (s *pushers) enter(who netip.Addr) (leave func(), ok bool) {
 // log logs what an address did, once: what is the same within a minute is
 // counted, and the next line has the count. When many addresses do the same,
 // the first have a line each, and the others are counted together.
-func (s *pushers) log(ctx context.Context, log *slog.Logger, level slog.Level, who netip.Addr, message string, args ...any) {
+func (s *pushers) log(ctx context.Context, log *slog.Logger, level slog.Level, who netip.Addr,
+	message string, args ...any) {
 	if level < slog.LevelInfo {
 		log.Log(ctx, level, message, args...)
 		return

@@ -74,7 +74,8 @@ func (r *resolver) lookup(ctx context.Context, families []ddns.Family, host stri
 
 // own resolves a name of our own. Its final dot keeps the search list away, and
 // every wildcard in it.
-func (r *resolver) own(ctx context.Context, how ddns.Naming, families []ddns.Family, host string) ([]netip.Addr, error) {
+func (r *resolver) own(ctx context.Context, how ddns.Naming, families []ddns.Family,
+	host string) ([]netip.Addr, error) {
 	i := slices.IndexFunc(r.over, func(s dohServer) bool { return s.host == host })
 	if i >= 0 && how == ddns.Complete {
 		return ofFamilies(r.over[i].addresses, families), nil
@@ -106,7 +107,8 @@ func (r *resolver) own(ctx context.Context, how ddns.Naming, families []ddns.Fam
 }
 
 // judge returns what an answer for a name of our own is good for.
-func (r *resolver) judge(ctx context.Context, how ddns.Naming, families []ddns.Family, host string, said reply) ([]netip.Addr, error) {
+func (r *resolver) judge(ctx context.Context, how ddns.Naming, families []ddns.Family, host string,
+	said reply) ([]netip.Addr, error) {
 	answers, err := said.addresses, said.err
 	finding, public := ddns.JudgeName(host, answers)
 	finding.Costs = how == ddns.Complete
@@ -141,7 +143,8 @@ func (r *resolver) absolute() *net.Resolver {
 }
 
 // ask asks a resolver, and puts IPv4 first.
-func (r *resolver) ask(ctx context.Context, system *net.Resolver, families []ddns.Family, host string) ([]netip.Addr, error) {
+func (r *resolver) ask(ctx context.Context, system *net.Resolver, families []ddns.Family,
+	host string) ([]netip.Addr, error) {
 	wanted := "ip"
 	if len(families) == 1 {
 		wanted = families[0].Network("ip")
@@ -180,7 +183,9 @@ func notFound(err error) bool {
 
 // ofFamilies are those of some addresses that are of the families.
 func ofFamilies(addresses []netip.Addr, families []ddns.Family) []netip.Addr {
-	return slices.DeleteFunc(slices.Clone(addresses), func(a netip.Addr) bool { return !slices.Contains(families, ddns.FamilyOf(a)) })
+	return slices.DeleteFunc(slices.Clone(addresses), func(a netip.Addr) bool {
+		return !slices.Contains(families, ddns.FamilyOf(a))
+	})
 }
 
 // asking is a resolver that asks these servers, HOST:PORT, one after the other.
@@ -210,13 +215,15 @@ func (r *resolver) heard(answer bool) (silentLong bool) {
 // instead asks the others about a name of our own. Where a proxy makes up the
 // addresses of other names, they are not asked for a source: its way out is the
 // way of all.
-func (r *resolver) instead(ctx context.Context, how ddns.Naming, families []ddns.Family, finding ddns.NameFinding, failed error) ([]netip.Addr, error) {
+func (r *resolver) instead(ctx context.Context, how ddns.Naming, families []ddns.Family, finding ddns.NameFinding,
+	failed error) ([]netip.Addr, error) {
 	host := finding.Host
 	if proxied, ok := r.proxied(); ok && how != ddns.Complete {
 		proxied.Host = host
 		return nil, &ddns.NameError{NameFinding: proxied, Err: failed}
 	}
-	if finding.Fault == ddns.NameFine || finding.Fault == ddns.NameSilent { // what is wrong was noted before, or is its silence
+	// anything else was noted before, or is its silence
+	if finding.Fault == ddns.NameFine || finding.Fault == ddns.NameSilent {
 		r.costs(keyOf(families, host))
 	} else {
 		finding.Costs = true
@@ -262,7 +269,8 @@ func (r *resolver) shared(key string, f ddns.NameFinding) ddns.NameFinding {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for other, n := range r.findings {
-		if (n.Fault == ddns.NameFine || n.Fault == ddns.NameShared) && time.Since(n.at) < findingStands && ddns.AtOnePlace(f, n.NameFinding) {
+		if (n.Fault == ddns.NameFine || n.Fault == ddns.NameShared) && time.Since(n.at) < findingStands &&
+			ddns.AtOnePlace(f, n.NameFinding) {
 			f.Fault, n.Fault = ddns.NameShared, ddns.NameShared
 			r.findings[other] = n
 		}
@@ -273,7 +281,8 @@ func (r *resolver) shared(key string, f ddns.NameFinding) ddns.NameFinding {
 
 // inHouse reports whether an answer names some place inside the home.
 func inHouse(f ddns.NameFinding) bool {
-	return f.Fault > ddns.NameDenied && f.Fault != ddns.NameForeign && f.Fault != ddns.NameShared && !f.Answer.IsUnspecified()
+	return f.Fault > ddns.NameDenied && f.Fault != ddns.NameForeign && f.Fault != ddns.NameShared &&
+		!f.Answer.IsUnspecified()
 }
 
 // noted is a finding, or the one that led to it.
@@ -335,7 +344,8 @@ func (r *resolver) found() (findings []ddns.NameFinding) {
 		findings[i].Alone = r.alone
 	}
 	slices.SortFunc(findings, func(a, b ddns.NameFinding) int {
-		return cmp.Or(strings.Compare(a.Host, b.Host), cmp.Compare(costsFirst(a), costsFirst(b)), cmp.Compare(b.Fault, a.Fault))
+		return cmp.Or(strings.Compare(a.Host, b.Host), cmp.Compare(costsFirst(a), costsFirst(b)),
+			cmp.Compare(b.Fault, a.Fault))
 	})
 	return slices.CompactFunc(findings, func(a, b ddns.NameFinding) bool { return a.Host == b.Host })
 }

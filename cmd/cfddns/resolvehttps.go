@@ -32,7 +32,8 @@ type dohServer struct {
 // https://developers.cloudflare.com/1.1.1.1/encryption/dns-over-https/
 // https://developers.google.com/speed/public-dns/docs/doh
 var dohServers = []dohServer{
-	{"https://cloudflare-dns.com/dns-query", "cloudflare-dns.com", parsed("1.1.1.1", "1.0.0.1", "2606:4700:4700::1111")},
+	{"https://cloudflare-dns.com/dns-query", "cloudflare-dns.com",
+		parsed("1.1.1.1", "1.0.0.1", "2606:4700:4700::1111")},
 	{"https://dns.google/dns-query", "dns.google", parsed("8.8.8.8", "8.8.4.4", "2001:4860:4860::8888")},
 }
 
@@ -82,7 +83,8 @@ func (q *dohQuestion) stale() bool {
 
 // overHTTPS asks the others. Their silence changes nothing about why the
 // system's resolver failed.
-func (r *resolver) overHTTPS(ctx context.Context, families []ddns.Family, host string, failed error) ([]netip.Addr, error) {
+func (r *resolver) overHTTPS(ctx context.Context, families []ddns.Family, host string,
+	failed error) ([]netip.Addr, error) {
 	key := keyOf(families, host)
 	r.mu.Lock()
 	q := r.asked[key]

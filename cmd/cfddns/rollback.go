@@ -202,7 +202,8 @@ func (a *app) sayBack(report backReport, outcomes []ddns.Outcome, all bool) {
 	for i, o := range outcomes {
 		switch o.State {
 		case ddns.Changed:
-			back = append(back, cleanf("%s %s %s\n              %s", o.Target.Shown, report.Names[i].Type, report.Names[i].To, o.Why))
+			back = append(back, cleanf("%s %s %s\n              %s", o.Target.Shown, report.Names[i].Type,
+				report.Names[i].To, o.Why))
 		case ddns.Right:
 			stands++
 		default:
@@ -213,7 +214,8 @@ func (a *app) sayBack(report backReport, outcomes []ddns.Outcome, all bool) {
 	a.sayWrong(wrong)
 	sayf(a.stdout, "%d put back, %d stood there already, %d left as they are\n", len(back), stands, len(wrong))
 	for _, address := range report.Stays {
-		sayf(a.stdout, "%s  %s stays, and nobody keeps it from now on: delete it in the dashboard unless something uses it\n", a.paint("note", 12), address)
+		sayf(a.stdout, "%s  %s stays, and nobody keeps it from now on: delete it in the dashboard unless something "+
+			"uses it\n", a.paint("note", 12), address)
 	}
 	if len(report.Removed) > 0 {
 		shown := make([]string, len(report.Removed))

@@ -81,7 +81,8 @@ See it happen, with nothing needed:  cfddns demo`,
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.configFile, "config", "", "configuration `FILE`; without it $CFDDNS_CONFIG, then\n~/.config/cfddns/cfddns.yaml, /etc/cfddns/cfddns.yaml")
+	flags.StringVar(&a.configFile, "config", "", "configuration `FILE`; without it $CFDDNS_CONFIG, then\n"+
+		"~/.config/cfddns/cfddns.yaml, /etc/cfddns/cfddns.yaml")
 	flags.StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default: log.level)")
 	flags.StringVar(&a.output, "output", "text", "text, or json for scripts")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))

@@ -65,7 +65,8 @@ func (a *app) pasted(hint string) string {
 		return hint
 	}
 	var pairs []string
-	for _, command := range []string{"once", "check", "migrate", "waf allow", "under-attack off", "ip", "status", "run"} {
+	for _, command := range []string{"once", "check", "migrate", "waf allow", "under-attack off",
+		"ip", "status", "run"} {
 		pairs = append(pairs, "cfddns "+command, "cfddns "+command+" "+ddns.CommandLine("--config", a.configFile))
 	}
 	return strings.NewReplacer(pairs...).Replace(hint)
@@ -125,10 +126,12 @@ func (a *app) sayRound(r ddns.Round, all bool) {
 func (a *app) sayRehearsal(r ddns.Round) {
 	changes, calls, behind := ddns.Rehearsal(r)
 	if changes > 0 {
-		sayf(a.stdout, "%s  %s in %s to Cloudflare\n", a.paint("note", 12), counted(changes, "change"), counted(calls, "call"))
+		sayf(a.stdout, "%s  %s in %s to Cloudflare\n", a.paint("note", 12), counted(changes, "change"),
+			counted(calls, "call"))
 	}
 	if len(behind) > 0 {
-		sayf(a.stdout, "%s  still holding the old address, and not kept: %s\n", a.paint("note", 12), strings.Join(behind, ", "))
+		sayf(a.stdout, "%s  still holding the old address, and not kept: %s\n", a.paint("note", 12),
+			strings.Join(behind, ", "))
 	}
 }
 
@@ -159,9 +162,13 @@ func (a *app) sayWrong(wrong []ddns.Outcome) {
 func fromOutcome(r ddns.Round, c ddns.Condition) bool {
 	switch c.Code {
 	case ddns.CodeCGNAT:
-		return slices.ContainsFunc(r.Holdings, func(h ddns.Holding) bool { return h.Guard == ddns.CGNATGuard && holdsNames(r, h) })
+		return slices.ContainsFunc(r.Holdings, func(h ddns.Holding) bool {
+			return h.Guard == ddns.CGNATGuard && holdsNames(r, h)
+		})
 	case ddns.CodeDisagrees:
-		return slices.ContainsFunc(r.Holdings, func(h ddns.Holding) bool { return h.Guard == ddns.RouterGuard && holdsNames(r, h) })
+		return slices.ContainsFunc(r.Holdings, func(h ddns.Holding) bool {
+			return h.Guard == ddns.RouterGuard && holdsNames(r, h)
+		})
 	case ddns.CodeNoQuorum, ddns.CodeSplit, ddns.CodeVeto, ddns.CodeDamped: // why names of a family are held
 		return slices.ContainsFunc(r.Holdings, func(h ddns.Holding) bool {
 			return h.Family.String() == c.Name && h.Decision != ddns.Publish && holdsNames(r, h)
@@ -173,7 +180,9 @@ func fromOutcome(r ddns.Round, c ddns.Condition) bool {
 	default:
 		return slices.ContainsFunc(r.Outcomes, func(o ddns.Outcome) bool {
 			wrong := o.State != ddns.Right && o.State != ddns.Changed
-			return wrong && slices.ContainsFunc(o.Conditions(), func(of ddns.Condition) bool { return of.Code == c.Code && of.Name == c.Name })
+			return wrong && slices.ContainsFunc(o.Conditions(), func(of ddns.Condition) bool {
+				return of.Code == c.Code && of.Name == c.Name
+			})
 		})
 	}
 }
@@ -181,7 +190,9 @@ func fromOutcome(r ddns.Round, c ddns.Condition) bool {
 // holdsNames reports whether a name or a way in has a line that says why its
 // family is held.
 func holdsNames(r ddns.Round, h ddns.Holding) bool {
-	return slices.ContainsFunc(r.Outcomes, func(o ddns.Outcome) bool { return o.State == ddns.Held && o.Target.Family() == h.Family }) ||
+	return slices.ContainsFunc(r.Outcomes, func(o ddns.Outcome) bool {
+		return o.State == ddns.Held && o.Target.Family() == h.Family
+	}) ||
 		slices.ContainsFunc(r.WaysIn, func(o ddns.WayInOutcome) bool { return o.State == ddns.Held })
 }
 

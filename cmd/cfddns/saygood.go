@@ -50,7 +50,8 @@ func unsaid(c ddns.Change) string {
 		said = append(said, fmt.Sprintf("holds %s, the home is at %s", c.Before.Content, c.After.Content))
 	}
 	reasons := strings.Split(c.Why, "; ")
-	return strings.Join(slices.DeleteFunc(reasons, func(reason string) bool { return slices.Contains(said, reason) }), "; ")
+	unsaid := slices.DeleteFunc(reasons, func(reason string) bool { return slices.Contains(said, reason) })
+	return strings.Join(unsaid, "; ")
 }
 
 // sayGood prints rows. Where they are many, one stands for all of which the

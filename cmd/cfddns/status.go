@@ -94,7 +94,8 @@ func (a *app) sayNames(s StatusReport) {
 		if strings.HasPrefix(n.Why, holds) {
 			holds = "" // as after a change
 		}
-		sayf(a.stdout, "%s  %s %s: %s\n", a.paint(string(n.State), 12), n.Name, n.Type, joinNonEmpty("; ", n.Why, holds))
+		sayf(a.stdout, "%s  %s %s: %s\n", a.paint(string(n.State), 12), n.Name, n.Type,
+			joinNonEmpty("; ", n.Why, holds))
 	}
 }
 
@@ -104,7 +105,8 @@ func (a *app) sayReport(r ddns.Report) {
 		sayf(a.stdout, "%s  way in %s\n", a.paint(string(w.State), 12), joinNonEmpty(": ", w.Name, w.Why))
 	}
 	for _, c := range r.Conditions {
-		sayf(a.stdout, "%s  %s (since %s)\n", a.paint(string(c.Severity), 12), joinNonEmpty(": ", c.Name, c.Title), c.Since.Local().Format("2006-01-02 15:04"))
+		sayf(a.stdout, "%s  %s (since %s)\n", a.paint(string(c.Severity), 12), joinNonEmpty(": ", c.Name, c.Title),
+			c.Since.Local().Format("2006-01-02 15:04"))
 		sayHint(a.stdout, c.Hint)
 	}
 }

@@ -249,7 +249,8 @@ func (a *app) sayLevels(word string, report levelsReport) {
 	}
 	if len(off) > 2 {
 		sayf(a.stdout, "\nTo let a script host in all the same:\n  %s\nTo end it:\n  %s\n",
-			verbatim(a.command("waf", "allow", "NAME", "--host", "HOST", "--address", "ADDRESS")), verbatim(a.command(off...)))
+			verbatim(a.command("waf", "allow", "NAME", "--host", "HOST", "--address", "ADDRESS")),
+			verbatim(a.command(off...)))
 	}
 	calm := func(r levelReport) bool { return r.State == ddns.Right && !r.UnderAttack && r.Why == "" }
 	if word == "status" && slices.ContainsFunc(report.Zones, calm) {

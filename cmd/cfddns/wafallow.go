@@ -67,7 +67,8 @@ not agreed on · 2 arguments or configuration`,
 func (a *app) wafAllow(ctx context.Context, name string, f allowFlags) error {
 	w, err := f.wayIn(name)
 	if err == nil && w.Over(a.clock()) {
-		err = fmt.Errorf("--until %s ended at %s; write a later day or moment, or leave it out", f.until, w.Until.UTC().Format(time.RFC3339))
+		err = fmt.Errorf("--until %s ended at %s; write a later day or moment, or leave it out", f.until,
+			w.Until.UTC().Format(time.RFC3339))
 	}
 	if err != nil {
 		return exit(ddns.ExitUsage, err)
@@ -159,7 +160,8 @@ func (a *app) allow(ctx context.Context, p *parts, w ddns.WayIn, f allowFlags) w
 	}
 	report.Notes = append(report.Notes, notes...)
 	if kept, listed := p.keeps(w.Name); listed && kept.Over(a.clock()) {
-		report.Notes = append(report.Notes, "the configuration lists it too, under waf.allow, where its time is over: the next round takes it away")
+		report.Notes = append(report.Notes, "the configuration lists it too, under waf.allow, where its time is "+
+			"over: the next round takes it away")
 	} else if listed {
 		report.Notes = append(report.Notes, "the configuration lists it too, under waf.allow: the next round makes it as it stands there")
 	}
@@ -269,7 +271,8 @@ func (a *app) sayTest(r wayInReport, w ddns.WayIn, f allowFlags) {
 	if r.Secret != "" {
 		sayf(a.stdout, "\nThe secret is shown this once:\n  %s\n", verbatim(r.Header+": "+r.Secret))
 	} else if r.Header != "" {
-		sayf(a.stdout, "\nThe secret stays the one it was, and is not shown; for a new one take the way in away first:\n  %s\n", verbatim(a.command("waf", "revoke", r.Name)))
+		sayf(a.stdout, "\nThe secret stays the one it was, and is not shown; for a new one take the way in away "+
+			"first:\n  %s\n", verbatim(a.command("waf", "revoke", r.Name)))
 	}
 	curl := []string{"curl", "-sI"}
 	if r.Header != "" {

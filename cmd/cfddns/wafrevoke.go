@@ -42,7 +42,8 @@ func (a *app) wafRevoke(ctx context.Context, name string, named []string, dry bo
 	report := p.revoke(ctx, name, named, dry)
 	stop()
 	if kept, listed := p.keeps(name); listed && kept.Over(a.clock()) {
-		report.Notes = append(report.Notes, "the configuration still lists it under waf.allow; its time is over, so no round makes it again, and it may be taken out there")
+		report.Notes = append(report.Notes, "the configuration still lists it under waf.allow; its time is over, so "+
+			"no round makes it again, and it may be taken out there")
 	} else if listed {
 		report.Notes = append(report.Notes, "the configuration still lists it under waf.allow, and the next round makes it again: take it out there")
 	}

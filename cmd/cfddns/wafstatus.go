@@ -153,7 +153,8 @@ func (a *app) sayRules(report rulesReport) {
 			sayHint(a.stderr, z.Hint)
 			continue
 		}
-		sayf(a.stdout, "%s: %s, %d of %d free\n", z.Zone, counted(len(z.Rules), "custom rule"), max(0, z.Slots-len(z.Rules)), z.Slots)
+		sayf(a.stdout, "%s: %s, %d of %d free\n", z.Zone, counted(len(z.Rules), "custom rule"),
+			max(0, z.Slots-len(z.Rules)), z.Slots)
 		for _, r := range z.Rules {
 			off := ""
 			if !r.Enabled {

@@ -81,9 +81,10 @@ func (p *parts) connect(a *app) error {
 		return err
 	}
 	p.warn(warnings...)
-	p.tokenSource, p.replaceToken, p.fingerprint = source, configs.SiteOf(a.env).ReplaceToken(source), configs.Fingerprint(token)
-	c := cfclient.Config{Token: token, BaseURL: p.config.Cloudflare.API, World: p.network, UserAgent: userAgent(), TokenSource: source,
-		ReplaceToken: p.replaceToken, Broken: p.breaks}
+	p.tokenSource, p.replaceToken, p.fingerprint = source, configs.SiteOf(a.env).ReplaceToken(source),
+		configs.Fingerprint(token)
+	c := cfclient.Config{Token: token, BaseURL: p.config.Cloudflare.API, World: p.network, UserAgent: userAgent(),
+		TokenSource: source, ReplaceToken: p.replaceToken, Broken: p.breaks}
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("the token of %s: %w", source, err)
 	}
