@@ -101,7 +101,8 @@ func (l *loader) checkTypes(path string, types []string) {
 func badTTL(ttl TTL, proxied ddns.Keep) string {
 	switch {
 	case ttl != 0 && ttl != 1 && (ttl < 30 || ttl > 86400):
-		return fmt.Sprintf("%d seconds is outside of what Cloudflare takes; write keep, auto, or 60 to 86400 (30 on Enterprise)", ttl)
+		return fmt.Sprintf("%d seconds is outside of what Cloudflare takes; write keep, auto, or 60 to 86400 (30 on "+
+			"Enterprise)", ttl)
 	case ttl > 1 && proxied == ddns.SetTrue:
 		// https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/
 		return "a proxied record has no TTL of its own, Cloudflare sets it; write keep or auto"
@@ -222,7 +223,8 @@ func badPath(path, example string) string {
 func badSocket(path string) string {
 	const example = "/run/cfddns/control.sock"
 	if longest := len(syscall.RawSockaddrUnix{}.Path) - 1; len(path) > longest {
-		return fmt.Sprintf("has %d bytes, and the name of a socket has room for %d; write a shorter one, such as %s", len(path), longest, example)
+		return fmt.Sprintf("has %d bytes, and the name of a socket has room for %d; write a shorter one, such as %s",
+			len(path), longest, example)
 	}
 	if strings.HasPrefix(path, "@") { // Linux writes an abstract name so
 		return ""

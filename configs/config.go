@@ -25,7 +25,7 @@ import (
 // explains each of them to the person who writes them.
 type Config struct {
 	Cloudflare Cloudflare    `mapstructure:"cloudflare"`
-	Resolver   []string      `mapstructure:"resolver"`  // HOST:PORT, or the URL of one over HTTPS; none means the system's
+	Resolver   []string      `mapstructure:"resolver"`  // HOST:PORT, or the URL of one over HTTPS; none: the system's
 	TLSRoots   string        `mapstructure:"tls_roots"` // PEM file trusted beside the system's roots; "" is none
 	Defaults   Defaults      `mapstructure:"defaults"`
 	Records    []Record      `mapstructure:"records"`

@@ -48,11 +48,15 @@ func (h handedOver) explain(err error, file string) error {
 	locked := onlyEncrypted(file)
 	switch {
 	case h.blank && locked != "":
-		return fmt.Errorf("%w. The service was handed no token: write it into %s, or hand it %s by LoadCredentialEncrypted=%s", err, unitTokens()[0], locked, h.site.again())
+		return fmt.Errorf("%w. The service was handed no token: write it into %s, or hand it %s by "+
+			"LoadCredentialEncrypted=%s", err, unitTokens()[0], locked, h.site.again())
 	case h.blank:
-		return fmt.Errorf("%w. The service was handed no token: write it into %s%s", err, unitTokens()[0], h.site.again())
+		return fmt.Errorf("%w. The service was handed no token: write it into %s%s", err,
+			unitTokens()[0], h.site.again())
 	case locked != "":
-		return fmt.Errorf("%w. %s is for the service; for a command by hand: %s | CLOUDFLARE_API_TOKEN_FILE=/dev/stdin cfddns …", err, locked, ddns.CommandLine("systemd-creds", "decrypt", "--name="+tokenCredential, locked, "-"))
+		return fmt.Errorf("%w. %s is for the service; for a command by hand: %s | "+
+			"CLOUDFLARE_API_TOKEN_FILE=/dev/stdin cfddns …", err, locked,
+			ddns.CommandLine("systemd-creds", "decrypt", "--name="+tokenCredential, locked, "-"))
 	}
 	return err
 }

@@ -147,7 +147,9 @@ func (e Edit) missing(root *yaml.Node, removed map[int]bool) (add []Record) {
 	}
 	for _, r := range e.Add {
 		name, err := domainName(r.Name)
-		r.Types = slices.DeleteFunc(slices.Clone(r.completed(Default().Defaults).Types), func(t string) bool { return err != nil || listed[name+" "+t] })
+		r.Types = slices.DeleteFunc(slices.Clone(r.completed(Default().Defaults).Types), func(t string) bool {
+			return err != nil || listed[name+" "+t]
+		})
 		if len(r.Types) > 0 {
 			add = append(add, r)
 		}

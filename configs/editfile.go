@@ -139,7 +139,9 @@ func editable(path string, env []string) error {
 // exchange puts a new file in the place of an old one, and keeps the old one
 // beside it.
 func exchange(dir *files.Dir, name string, old files.Named, changed []byte, now time.Time) (backup string, err error) {
-	backup = dir.FreeName(now.UTC(), func(at time.Time) string { return name + ".bak-" + at.Format("20060102T150405.000Z") })
+	backup = dir.FreeName(now.UTC(), func(at time.Time) string {
+		return name + ".bak-" + at.Format("20060102T150405.000Z")
+	})
 	err = dir.Keepable(name, old)
 	if err == nil {
 		err = dir.ReplaceLike(backup, old.Data, old)

@@ -26,7 +26,9 @@ func spliced(old []byte, root *yaml.Node, remove map[int]bool, add []Record) []b
 	switch {
 	case at < 0:
 		end := len(lines)
-		if i := slices.IndexFunc(lines, func(line string) bool { return isDocumentEnd(strings.TrimSpace(line)) }); i >= 0 {
+		if i := slices.IndexFunc(lines, func(line string) bool {
+			return isDocumentEnd(strings.TrimSpace(line))
+		}); i >= 0 {
 			end = i
 		}
 		return replaced(lines, end, end, "records:\n"+entryLines(add, "  "))

@@ -51,7 +51,8 @@ type unfitVariable struct {
 
 // setFromEnv lays the variables of env over what the file says. It returns
 // the variable of each path set so, and what is odd or wrong about the rest.
-func setFromEnv(v *viper.Viper, env map[string]string) (set map[string]string, warnings []Warning, unfit []unfitVariable) {
+func setFromEnv(v *viper.Viper, env map[string]string) (set map[string]string, warnings []Warning,
+	unfit []unfitVariable) {
 	set = map[string]string{}
 	known := []string{prefix + "CONFIG"}
 	walkKeys("", reflect.TypeFor[Config](), func(path string, t reflect.Type) {
@@ -86,7 +87,8 @@ func valueOf(path string, t reflect.Type, env map[string]string) (name string, v
 	text, ok := env[name]
 	switch again := env[other]; {
 	case ok && again != "" && again != text:
-		return other, nil, fmt.Sprintf("says another thing than %s, and both mean %s; remove one of the two", name, path)
+		return other, nil, fmt.Sprintf("says another thing than %s, and both mean %s; remove one of the two",
+			name, path)
 	case !ok && again != "":
 		name, text, ok = other, again, true
 	}
@@ -97,7 +99,8 @@ func valueOf(path string, t reflect.Type, env map[string]string) (name string, v
 	list, isList := value.([]any)
 	switch {
 	case isList && !ofWords(t):
-		return name, nil, fmt.Sprintf("its entries have keys of their own, which only a file can hold; list them under %s there, as reference.yaml shows", path)
+		return name, nil, fmt.Sprintf("its entries have keys of their own, which only a file can hold; list them "+
+			"under %s there, as reference.yaml shows", path)
 	case isList && len(list) == 0:
 		return name, nil, "names nothing between its commas; write " + name + "=" + sampleOf(path) + ", or remove it"
 	}
@@ -126,8 +129,10 @@ func sampleOf(path string) string {
 // misnamed are variables that look like ours, by what a person meant. A word
 // that is nearer to another name than to the right one would mislead.
 var misnamed = map[string]string{
-	"NAMES": "RECORDS", "NAME": "RECORDS", "DOMAINS": "RECORDS", "DOMAIN": "RECORDS", "HOSTS": "RECORDS", "HOSTNAMES": "RECORDS", "HOST": "RECORDS",
-	"TYPE": "TYPES", "RECORD_TYPE": "TYPES", "PROXY": "PROXIED", "INTERVAL": "SCHEDULE", "SOURCES": "IP_SOURCES", "QUORUM": "IP_QUORUM",
+	"NAMES": "RECORDS", "NAME": "RECORDS", "DOMAINS": "RECORDS", "DOMAIN": "RECORDS", "HOSTS": "RECORDS",
+	"HOSTNAMES": "RECORDS", "HOST": "RECORDS",
+	"TYPE": "TYPES", "RECORD_TYPE": "TYPES", "PROXY": "PROXIED", "INTERVAL": "SCHEDULE", "SOURCES": "IP_SOURCES",
+	"QUORUM": "IP_QUORUM",
 }
 
 func unknownVariable(name string, known []string) Warning {
@@ -145,7 +150,8 @@ func unknownVariable(name string, known []string) Warning {
 // fromVariable gives a value the shape that it has in a file. A list is
 // written with commas, a list of records as a list of names.
 func fromVariable(value string, t reflect.Type) any {
-	if t == reflect.TypeFor[ddns.Keep]() && slices.Contains([]string{"true", "True", "TRUE", "false", "False", "FALSE"}, value) {
+	if t == reflect.TypeFor[ddns.Keep]() && slices.Contains([]string{"true", "True", "TRUE", "false",
+		"False", "FALSE"}, value) {
 		return strings.EqualFold(value, "true") // as YAML reads it
 	}
 	if t.Kind() != reflect.Slice {

@@ -103,7 +103,8 @@ func load(path string, data []byte, mode fs.FileMode, env []string) (Config, []W
 		return Config{}, warnings, l.problems.sorted()
 	}
 	if _, byVariable := l.set["cloudflare.token"]; openToAll && !byVariable && !c.Cloudflare.Token.IsZero() {
-		warnings = append(warnings, Warning(path+": holds a token and can be read by every user of this machine; "+ddns.CommandLine("chmod", "600", path)))
+		warnings = append(warnings, Warning(path+": holds a token and can be read by every user of this "+
+			"machine; "+ddns.CommandLine("chmod", "600", path)))
 	}
 	return c, warnings, nil
 }
@@ -160,7 +161,8 @@ func toService(text, path string, env []string) string {
 	if text != mayNotRead || environment(env)["STATE_DIRECTORY"] == "" {
 		return text
 	}
-	return fmt.Sprintf("the service runs as a user of its own, who may not read it: %s; %s; systemctl restart cfddns (a token in it belongs in %s, mode 600)",
+	return fmt.Sprintf("the service runs as a user of its own, who may not read it: %s; %s; systemctl restart cfddns "+
+		"(a token in it belongs in %s, mode 600)",
 		ddns.CommandLine("chmod", "755", filepath.Dir(path)), ddns.CommandLine("chmod", "644", path), unitTokens()[0])
 }
 
@@ -229,7 +231,8 @@ func (l *loader) decode(c *Config) {
 		d.ZeroFields = true // a list of the file replaces the default list
 	})
 	if err != nil && !l.addDecoded("", err) && len(l.problems) == 0 {
-		l.add("", "some value has a form that no key takes; hold the file against reference.yaml") // the decoder's words quote values
+		// the decoder's words quote values
+		l.add("", "some value has a form that no key takes; hold the file against reference.yaml")
 	}
 }
 

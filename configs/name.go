@@ -18,7 +18,8 @@ func domainName(shown string) (string, error) {
 	}
 	for label := range strings.SplitSeq(name, ".") {
 		if strings.EqualFold(label, "xn--") {
-			return "", wrongf("%q has a part that is %s alone, and no letters come after it; write the name as your registrar shows it", shown, label)
+			return "", wrongf("%q has a part that is %s alone, and no letters come after it; write the name as your "+
+				"registrar shows it", shown, label)
 		}
 	}
 	wildcard := ""

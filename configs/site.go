@@ -88,13 +88,15 @@ func (s Site) replaceFile() string {
 	const write = "write the new one into that file"
 	switch {
 	case s.container:
-		return write + " on the host; it is taken within seconds, or, where this file alone is mounted, with: docker restart cfddns"
+		return write + " on the host; it is taken within seconds, or, where this file alone is mounted, with: " +
+			"docker restart cfddns"
 	case s.unit == oneShot:
 		return write + s.again()
 	case s.unit != "":
 		return write + "; it is taken within seconds"
 	default:
-		return write + "; a running cfddns takes it within seconds, the systemd service with: systemctl restart cfddns, the timer with its next round"
+		return write + "; a running cfddns takes it within seconds, the systemd service with: systemctl restart " +
+			"cfddns, the timer with its next round"
 	}
 }
 
@@ -116,9 +118,11 @@ func replaceCredential(files []string) string {
 	plain, locked := files[0], files[1]
 	switch {
 	case there(locked) && there(plain):
-		return fmt.Sprintf("replace %s or %s, whichever the service's LoadCredential= or LoadCredentialEncrypted= names", plain, locked)
+		return fmt.Sprintf("replace %s or %s, whichever the service's LoadCredential= or LoadCredentialEncrypted= "+
+			"names", plain, locked)
 	case there(locked):
-		return fmt.Sprintf("encrypt the new one into %s (systemd-creds encrypt --name=%s - %[1]s)", locked, tokenCredential)
+		return fmt.Sprintf("encrypt the new one into %s (systemd-creds encrypt --name=%s - %[1]s)",
+			locked, tokenCredential)
 	default:
 		return fmt.Sprintf("replace %s (or what the service's LoadCredential= names)", plain)
 	}

@@ -36,7 +36,8 @@ func mappingOf(data []byte) (*yaml.Node, *Problem) {
 		return nil, badYAML(err, data)
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
-		return nil, &Problem{Line: second.Line, Text: "the file has a second part after ---, which nobody would read; remove the line or the part"}
+		return nil, &Problem{Line: second.Line, Text: "the file has a second part after ---, which nobody would " +
+			"read; remove the line or the part"}
 	}
 	root := document.Content[0]
 	switch {
@@ -54,7 +55,8 @@ func mappingOf(data []byte) (*yaml.Node, *Problem) {
 func keyProblem(n *yaml.Node) *Problem {
 	for i, c := range n.Content {
 		if key := n.Kind == yaml.MappingNode && i%2 == 0; key && c.Kind != yaml.ScalarNode && c.Kind != yaml.AliasNode {
-			return &Problem{Line: c.Line, Text: "a key is " + kindWord(c) + " here, and a word belongs there; write KEY: VALUE, without ? and without brackets around the key"}
+			return &Problem{Line: c.Line, Text: "a key is " + kindWord(c) + " here, and a word belongs there; write " +
+				"KEY: VALUE, without ? and without brackets around the key"}
 		}
 		if problem := keyProblem(c); problem != nil {
 			return problem
@@ -75,20 +77,24 @@ func notUTF8(data []byte) *Problem {
 			break
 		}
 	}
-	return &Problem{Line: line, Text: "is not written in UTF-8 here, in a comment or a value; save the file in that encoding (older editors write EUC-KR, Shift JIS, Latin-1 or the like)"}
+	return &Problem{Line: line, Text: "is not written in UTF-8 here, in a comment or a value; save the file in that " +
+		"encoding (older editors write EUC-KR, Shift JIS, Latin-1 or the like)"}
 }
 
 // badYAML is the problem of a file that is no YAML.
 func badYAML(err error, data []byte) *Problem {
 	line, text := lineOf(err.Error())
-	p := &Problem{Line: line, Text: "not valid YAML: " + harmless(text) + "; look at the indentation and the quotes around this line"}
+	p := &Problem{Line: line, Text: "not valid YAML: " + harmless(text) +
+		"; look at the indentation and the quotes around this line"}
 	switch at, found := starWithoutQuotes(data); {
 	case found:
 		p.Line, p.Text = at, `a word that begins with * needs quotes in YAML; write "*.example.com"`
 	case strings.HasPrefix(text, "unknown anchor"):
-		p.Line, p.Text = lineWith(data, "*"), "a word that begins with * refers to one that & marks, and there is none; put it in quotes if it is meant (it is not shown: it may be a secret)"
+		p.Line, p.Text = lineWith(data, "*"), "a word that begins with * refers to one that & marks, and there is "+
+			"none; put it in quotes if it is meant (it is not shown: it may be a secret)"
 	case strings.HasPrefix(text, "cannot decode"):
-		p.Line, p.Text = lineWith(data, "!!"), "a value is not of the type that its tag (!!) says; leave the tag out, and put the value in quotes (it is not shown: it may be a secret)"
+		p.Line, p.Text = lineWith(data, "!!"), "a value is not of the type that its tag (!!) says; leave the tag "+
+			"out, and put the value in quotes (it is not shown: it may be a secret)"
 	default:
 		if at, found := tabAtStart(data); found {
 			p.Line, p.Text = at, "a tab indents this line, which YAML does not allow; write spaces"
@@ -158,7 +164,8 @@ func unparsed(err error, format string, data []byte) (problems Problems) {
 	}](err); ok { // the TOML library's
 		line, _ = at.Position()
 	}
-	return Problems{{Line: line, Text: "not valid " + strings.ToUpper(format) + ": " + harmless(strings.TrimPrefix(text, "toml: "))}}
+	return Problems{{Line: line, Text: "not valid " + strings.ToUpper(format) + ": " +
+		harmless(strings.TrimPrefix(text, "toml: "))}}
 }
 
 // definedTwice is what the YAML library says of a key that stands there again.
@@ -173,16 +180,20 @@ func typeProblem(said string) Problem {
 	case twice == nil:
 		return Problem{Line: line, Text: "not valid YAML: " + harmless(text)}
 	case isKey(twice[1]):
-		return Problem{Line: line, Text: fmt.Sprintf("mapping key %q already defined at line %s; keep one of the two", twice[1], twice[2])}
+		return Problem{Line: line, Text: fmt.Sprintf("mapping key %q already defined at line %s; keep one of the two",
+			twice[1], twice[2])}
 	default:
-		return Problem{Line: line, Text: fmt.Sprintf("this key is already defined at line %s; keep one of the two", twice[2])}
+		return Problem{Line: line,
+			Text: fmt.Sprintf("this key is already defined at line %s; keep one of the two", twice[2])}
 	}
 }
 
 // isKey reports whether a word is a key, at whatever place.
 func isKey(word string) bool {
 	return slices.ContainsFunc(Keys(), func(path string) bool {
-		return slices.Contains(strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune(".[]", r) }), word)
+		return slices.Contains(strings.FieldsFunc(path, func(r rune) bool {
+			return strings.ContainsRune(".[]", r)
+		}), word)
 	})
 }
 
@@ -220,7 +231,8 @@ func starWithoutQuotes(data []byte) (line int, found bool) {
 func tabAtStart(data []byte) (line int, found bool) {
 	for text := range bytes.Lines(data) {
 		line++
-		if indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]; bytes.ContainsRune(indent, '\t') && len(bytes.TrimSpace(text)) > 0 {
+		if indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]; bytes.ContainsRune(indent, '\t') &&
+			len(bytes.TrimSpace(text)) > 0 {
 			return line, true
 		}
 	}

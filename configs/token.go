@@ -148,7 +148,8 @@ func readByAll(name, path string, mode fs.FileMode) Warning {
 	if mode.Perm()&othersRead == 0 || strings.HasPrefix(path, "/run/secrets/") || mountedReadOnly(path, "/") {
 		return ""
 	}
-	return Warning(fmt.Sprintf("%s: %s can be read by every user of this machine; %s", name, path, ddns.CommandLine("chmod", "600", path)))
+	return Warning(fmt.Sprintf("%s: %s can be read by every user of this machine; %s", name, path,
+		ddns.CommandLine("chmod", "600", path)))
 }
 
 func readToken(path string) (string, fs.FileMode, error) {

@@ -81,7 +81,9 @@ func (w *tree) mapping(path string, n *yaml.Node, t reflect.Type) {
 			continue
 		}
 		if text := unknownKey(at); value.Tag == "!!null" && strings.HasSuffix(text, "all keys") && holdsSecret(t) {
-			w.add(path, key.Line, "a key without a value is none of its keys (it is not shown: it may be a secret); reference.yaml lists them") // {password, hunter2}
+			// such as {password, hunter2}
+			w.add(path, key.Line, "a key without a value is none of its keys (it is not shown: it may be a secret); "+
+				"reference.yaml lists them")
 		} else {
 			w.add(at, key.Line, text)
 		}

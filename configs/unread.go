@@ -36,7 +36,8 @@ func otherVariable(name string) (instead string) {
 			rest, found = after, true
 		}
 	}
-	if !found || slices.Contains([]string{"CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_TOKEN_FILE", "CFDDNS_CLOUDFLARE_TOKEN", "CFDDNS_CLOUDFLARE_TOKEN_FILE"}, name) {
+	if !found || slices.Contains([]string{"CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_TOKEN_FILE",
+		"CFDDNS_CLOUDFLARE_TOKEN", "CFDDNS_CLOUDFLARE_TOKEN_FILE"}, name) {
 		return ""
 	}
 	word, isFile := strings.CutSuffix(rest, "_FILE")
@@ -46,13 +47,16 @@ func otherVariable(name string) (instead string) {
 	case slices.Contains(tokenWords, word):
 		return "put the token into CLOUDFLARE_API_TOKEN"
 	case slices.Contains(keyWords, word):
-		return "the Global API Key may do everything; make an API token with Zone Read and DNS Edit, and put it into CLOUDFLARE_API_TOKEN"
+		return "the Global API Key may do everything; make an API token with Zone Read and DNS Edit, and put it into " +
+			"CLOUDFLARE_API_TOKEN"
 	}
 	return ""
 }
 
 // tokenWords and keyWords are what stands behind CF_, CLOUDFLARE_ or CFDDNS_.
 var (
-	tokenWords = []string{"TOKEN", "API_TOKEN", "APITOKEN", "DNS_TOKEN", "DNS_API_TOKEN", "ZONE_TOKEN", "ZONE_API_TOKEN", "AUTH_TOKEN", "BEARER_TOKEN", "ACCESS_TOKEN", "API_TOKENS", "CLOUDFLARE_API_TOKEN"}
-	keyWords   = []string{"KEY", "API_KEY", "APIKEY", "AUTH_KEY", "GLOBAL_KEY", "GLOBAL_API_KEY", "API_KEY_V2", "EMAIL", "API_EMAIL", "AUTH_EMAIL"}
+	tokenWords = []string{"TOKEN", "API_TOKEN", "APITOKEN", "DNS_TOKEN", "DNS_API_TOKEN", "ZONE_TOKEN",
+		"ZONE_API_TOKEN", "AUTH_TOKEN", "BEARER_TOKEN", "ACCESS_TOKEN", "API_TOKENS", "CLOUDFLARE_API_TOKEN"}
+	keyWords = []string{"KEY", "API_KEY", "APIKEY", "AUTH_KEY", "GLOBAL_KEY", "GLOBAL_API_KEY", "API_KEY_V2", "EMAIL",
+		"API_EMAIL", "AUTH_EMAIL"}
 )
