@@ -102,7 +102,8 @@ func (x exam) foreignCNAME() (Finding, bool) {
 		return Finding{}, false
 	}
 	return guilty(seen, "the CNAME leads into somebody else's Cloudflare account, which does not let it in",
-		"point the name at an address: "+x.migrate()+", or let the other account add it (SSL for SaaS)", "%s", x.looks.text()), true
+		"point the name at an address: "+x.migrate()+", or let the other account add it (SSL for SaaS)",
+		"%s", x.looks.text()), true
 }
 
 // unusable: an address at which no home can be reached.
