@@ -53,5 +53,6 @@ func mounted(d *Dir, name string) bool {
 	defer at.Close() // it was only asked
 	var x unix.Statx_t
 	err = unix.Statx(int(at.Fd()), name, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS, &x)
-	return err == nil && x.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 && x.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
+	return err == nil && x.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 &&
+		x.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
 }

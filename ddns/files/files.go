@@ -40,7 +40,7 @@ func ownerOf(info fs.FileInfo) (o owner, links uint64) {
 	if !ok {
 		return owner{os.Geteuid(), os.Getegid()}, 1
 	}
-	return owner{int(stat.Uid), int(stat.Gid)}, uint64(stat.Nlink) //nolint:unconvert // its type is another on each system
+	return owner{int(stat.Uid), int(stat.Gid)}, uint64(stat.Nlink) //nolint:unconvert // its type differs by system
 }
 
 // OpenAtOnce opens by its path what is only read or locked. A pipe in its place,
@@ -72,7 +72,8 @@ func Open(path string) (*Dir, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	o, _ := ownerOf(info)
-	return &Dir{path: path, root: root, owner: o, open: info.Mode()&0o022 != 0, alone: o.uid == os.Geteuid() && info.Mode()&0o077 == 0}, nil
+	return &Dir{path: path, root: root, owner: o, open: info.Mode()&0o022 != 0,
+		alone: o.uid == os.Geteuid() && info.Mode()&0o077 == 0}, nil
 }
 
 // Make opens a directory, and makes it and those above it, for their owner
@@ -262,7 +263,8 @@ func (d *Dir) nameFirst(temporary, name string) error {
 
 // write writes a file that dress has given its owner and mode; settle gives it
 // its name once it is on disk.
-func (d *Dir) write(name string, content []byte, dress func(*os.File) error, settle func(temporary, name string) error) error {
+func (d *Dir) write(name string, content []byte, dress func(*os.File) error,
+	settle func(temporary, name string) error) error {
 	f, temporary, err := d.temporary(name)
 	if err != nil {
 		return err
@@ -336,7 +338,9 @@ func writeNamed(path string, content []byte, mode fs.FileMode) error {
 		return err
 	}
 	defer d.Close()
-	return d.write(name, content, func(f *os.File) error { return errors.Join(d.adopt(f), f.Chmod(mode)) }, d.root.Rename)
+	return d.write(name, content, func(f *os.File) error {
+		return errors.Join(d.adopt(f), f.Chmod(mode))
+	}, d.root.Rename)
 }
 
 // writeInto writes to what is no regular file.

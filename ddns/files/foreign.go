@@ -19,7 +19,8 @@ func (f *Foreign) Error() string { return f.Path + " " + f.Why }
 
 // Remedy says what a person should do.
 func (f *Foreign) Remedy() string {
-	return fmt.Sprintf("cfddns follows nothing that others may have put there; see who did (ls -ld %s), and remove it", f.Path)
+	return fmt.Sprintf("cfddns follows nothing that others may have put there; see who did (ls -ld %s), and remove it",
+		f.Path)
 }
 
 // existing opens a file that is there, if it is ours.

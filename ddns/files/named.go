@@ -37,16 +37,19 @@ func (d *Dir) ReadNamed(name string, most int64) (Named, error) {
 // nothing speaks against it.
 func (d *Dir) Keepable(name string, like Named) error {
 	if mounted(d, name) {
-		return errors.New("it is mounted by itself, so that no other file can take its place: mount its directory instead")
+		return errors.New("it is mounted by itself, so that no other file can take its place: mount its " +
+			"directory instead")
 	}
 	o, _ := ownerOf(like.info)
 	groups, err := os.Getgroups()
-	member := err != nil || o.gid == os.Getegid() || slices.Contains(groups, o.gid) // where the groups are not known nothing is refused
+	// where the groups are not known nothing is refused
+	member := err != nil || o.gid == os.Getegid() || slices.Contains(groups, o.gid)
 	switch me := os.Geteuid(); {
 	case me == 0 || o.uid == me && member:
 		return nil
 	default:
-		return fmt.Errorf("it belongs to user %d and group %d, and this user may not give them another: run this with sudo", o.uid, o.gid)
+		return fmt.Errorf("it belongs to user %d and group %d, and this user may not give them another: run this "+
+			"with sudo", o.uid, o.gid)
 	}
 }
 
@@ -90,14 +93,16 @@ func (d *Dir) ReplaceLike(name string, content []byte, like Named) error {
 				return fmt.Errorf("its owner (user %d, group %d) could not be kept: %w", o.uid, o.gid, err)
 			}
 		}
-		return errors.Join(f.Chmod(like.Mode.Perm()), setAttributes(f, like.list)) // a mode that is set later would change the list
+		// a mode that is set later would change the list
+		return errors.Join(f.Chmod(like.Mode.Perm()), setAttributes(f, like.list))
 	}, d.root.Rename)
 }
 
 // Unchanged reports whether a name still stands for what was read of it.
 func (d *Dir) Unchanged(name string, like Named) bool {
 	now, err := d.root.Lstat(name)
-	return err == nil && os.SameFile(now, like.info) && now.Size() == like.info.Size() && now.ModTime().Equal(like.info.ModTime())
+	return err == nil && os.SameFile(now, like.info) && now.Size() == like.info.Size() &&
+		now.ModTime().Equal(like.info.ModTime())
 }
 
 // FreeName is a name that nothing has yet, made of a time and the next ones.
