@@ -37,7 +37,8 @@ type Journal struct {
 func Open(dir string) (*Journal, error) {
 	d, err := files.Make(dir)
 	if err != nil {
-		return nil, fmt.Errorf("the directory %s cannot be used: %w; nothing is remembered over a restart: %s", dir, cause(err), remedy(err))
+		return nil, fmt.Errorf("the directory %s cannot be used: %w; nothing is remembered over a restart: %s", dir,
+			cause(err), remedy(err))
 	}
 	defer d.Close()
 	for _, name := range []string{stateFile, toldFile} {

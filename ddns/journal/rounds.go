@@ -244,5 +244,6 @@ func eachRound(r io.Reader, since time.Time, yield func(ddns.Report, error) bool
 }
 
 func (j *Journal) unread(err error) error {
-	return fmt.Errorf("the journal in %s could not be read to its end: %w; it is kept as it is: %s", j.dir, cause(err), j.readable(err, roundsFile))
+	return fmt.Errorf("the journal in %s could not be read to its end: %w; it is kept as it is: %s", j.dir, cause(err),
+		j.readable(err, roundsFile))
 }

@@ -41,7 +41,8 @@ func (j *Journal) Memory() (m ddns.Memory, note string, err error) {
 		return ddns.Memory{}, "", nil
 	}
 	if err != nil {
-		return ddns.Memory{}, "", fmt.Errorf("%s in %s could not be read: %w; the file is kept as it is, and cfddns goes on without memory: %s", stateFile, j.dir, cause(err), j.readable(err, stateFile))
+		return ddns.Memory{}, "", fmt.Errorf("%s in %s could not be read: %w; the file is kept as it is, and cfddns "+
+			"goes on without memory: %s", stateFile, j.dir, cause(err), j.readable(err, stateFile))
 	}
 	s, err := decodeState(content)
 	switch {
@@ -67,7 +68,8 @@ func (j *Journal) Save(m ddns.Memory) error {
 	content = append(content, '\n')
 	before, err := j.readState()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s in %s could not be read, so it is not overwritten: %w; %s: %s", stateFile, j.dir, cause(err), kept, j.readable(err, stateFile))
+		return fmt.Errorf("%s in %s could not be read, so it is not overwritten: %w; %s: %s", stateFile, j.dir,
+			cause(err), kept, j.readable(err, stateFile))
 	}
 	if err == nil && !j.doubt && sameState(before, content) {
 		return nil
@@ -97,7 +99,8 @@ func (j *Journal) readable(err error, name string) string {
 	if !errors.Is(err, fs.ErrPermission) {
 		return remedy(err)
 	}
-	return fmt.Sprintf("give it to the owner of the directory: sudo chown --reference=%s %s", j.dir, filepath.Join(j.dir, name))
+	return fmt.Sprintf("give it to the owner of the directory: sudo chown --reference=%s %s", j.dir,
+		filepath.Join(j.dir, name))
 }
 
 // decodeState understands a file of any version that looks like ours.
