@@ -118,6 +118,8 @@ func (c Client) post(ctx context.Context, address string, query *dns.Msg) (*dns.
 func (c Client) transport(ctx context.Context) *http.Transport {
 	return &http.Transport{
 		DisableKeepAlives: true,
-		DialTLSContext:    func(_ context.Context, _, address string) (net.Conn, error) { return c.secure(ctx, address) },
+		DialTLSContext: func(_ context.Context, _, address string) (net.Conn, error) {
+			return c.secure(ctx, address)
+		},
 	}
 }
