@@ -82,9 +82,10 @@ func (c Condition) key() string { return string(c.Code) + " " + c.Name }
 
 // severities of the codes; a code that is not here is a Warning.
 var severities = map[Code]Severity{
-	CodeNoQuorum: Alarm, CodeSplit: Alarm, CodeToken: Alarm, CodeTokenFilter: Alarm, CodePermission: Alarm, CodeNoZone: Alarm,
-	CodeCNAME: Alarm, CodeConflict: Alarm, CodeNotOurs: Alarm, CodeProxyUnclear: Alarm, CodeRefused: Alarm,
-	CodeContested: Alarm, CodeContradicted: Alarm, CodeClock: Alarm, CodeState: Alarm, CodeCGNAT: Alarm, CodeHopDark: Alarm,
+	CodeNoQuorum: Alarm, CodeSplit: Alarm, CodeToken: Alarm, CodeTokenFilter: Alarm, CodePermission: Alarm,
+	CodeNoZone: Alarm, CodeCNAME: Alarm, CodeConflict: Alarm, CodeNotOurs: Alarm, CodeProxyUnclear: Alarm,
+	CodeRefused: Alarm, CodeContested: Alarm, CodeContradicted: Alarm, CodeClock: Alarm, CodeState: Alarm,
+	CodeCGNAT: Alarm, CodeHopDark: Alarm,
 	CodeAlone: Notice, CodeDoubleNAT: Notice, CodeLeftAlone: Notice, CodeUnproved: Notice, CodeDamped: Notice,
 }
 
@@ -228,7 +229,9 @@ func assessRoster(v Verdict, before []Condition) []Condition {
 	if lost == "" || !v.thin() {
 		return nil
 	}
-	return []Condition{condition(CodeRosterThin, name, "one more operator that is silent or wrong would leave no quorum ("+lost+")", "look with: cfddns ip --all; add a source over HTTPS to ip.sources")}
+	return []Condition{condition(CodeRosterThin, name,
+		"one more operator that is silent or wrong would leave no quorum ("+lost+")",
+		"look with: cfddns ip --all; add a source over HTTPS to ip.sources")}
 }
 
 // dissent lists the sources that did not say what the verdict says.
@@ -237,7 +240,8 @@ func dissent(v Verdict) string {
 	for _, o := range v.Observations {
 		switch {
 		case o.Err != nil && !o.Silent.IsZero():
-			words = append(words, fmt.Sprintf("%s, silent since %s: %v", o.Source, o.Silent.UTC().Format("2006-01-02 15:04 UTC"), o.Err))
+			words = append(words, fmt.Sprintf("%s, silent since %s: %v", o.Source,
+				o.Silent.UTC().Format("2006-01-02 15:04 UTC"), o.Err))
 		case o.Err != nil:
 			words = append(words, o.Source+": "+o.Err.Error())
 		case o.Address != v.Address:

@@ -40,7 +40,8 @@ const (
 	Denied
 )
 
-var kindWords = [...]string{"unexpected", "unreachable", "rate-limited", "token-refused", "not-permitted", "no-zone", "conflict", "rejected", "uncertain", "filtered", "denied"}
+var kindWords = [...]string{"unexpected", "unreachable", "rate-limited", "token-refused", "not-permitted", "no-zone",
+	"conflict", "rejected", "uncertain", "filtered", "denied"}
 
 // String returns the kind as one word, for logs and JSON.
 func (k Kind) String() string {

@@ -10,7 +10,8 @@ import (
 // whatever the outstanding sources may still say, and whichever spares may be
 // called in the places of those that fail. It relies on the rule that no more
 // operators are heard than the roster has.
-func Final(r Roster, observations []Observation, outstanding []Source, published []netip.Addr, m FamilyMemory, now time.Time) bool {
+func Final(r Roster, observations []Observation, outstanding []Source, published []netip.Addr, m FamilyMemory,
+	now time.Time) bool {
 	if r.Alone() {
 		return len(observations) > 0
 	}
@@ -44,7 +45,9 @@ type pending struct {
 func pendingOf(r Roster, observations []Observation, outstanding []Source) pending {
 	p := pending{operators: operatorsOf(outstanding)}
 	unasked := slices.ContainsFunc(r.Spares, func(s Source) bool {
-		return !named(outstanding, s.Name) && !slices.ContainsFunc(observations, func(o Observation) bool { return o.Source == s.Name })
+		return !named(outstanding, s.Name) && !slices.ContainsFunc(observations, func(o Observation) bool {
+			return o.Source == s.Name
+		})
 	})
 	places := observations
 	for _, s := range outstanding {
@@ -68,8 +71,12 @@ func pendingOf(r Roster, observations []Observation, outstanding []Source) pendi
 
 // provable reports whether TLS proves a source of an operator that was asked.
 func provable(operator string, observations []Observation, outstanding []Source) bool {
-	return slices.ContainsFunc(outstanding, func(s Source) bool { return s.Operator == operator && s.Class == Authenticated }) ||
-		slices.ContainsFunc(observations, func(o Observation) bool { return o.Operator == operator && o.Class == Authenticated })
+	return slices.ContainsFunc(outstanding, func(s Source) bool {
+		return s.Operator == operator && s.Class == Authenticated
+	}) ||
+		slices.ContainsFunc(observations, func(o Observation) bool {
+			return o.Operator == operator && o.Class == Authenticated
+		})
 }
 
 // objections is the most voices that may name what is published in the end. An

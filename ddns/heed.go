@@ -99,7 +99,8 @@ func holdAgainst(wan WAN, h Holding, wanted Wanted) Holding {
 		h.Why = fmt.Sprintf("%s; the router names what is published, so the change waits a moment", wan.Why)
 	case wan.Still.Answers:
 		h.Guard, h.ProxiedWait = RouterGuard, true
-		h.Why = fmt.Sprintf("%s; visitors still reach this home at %s (asked for %s), so names behind the proxy stay there",
+		h.Why = fmt.Sprintf("%s; visitors still reach this home at %s (asked for %s), so names behind the "+
+			"proxy stay there",
 			wan.Why, wan.Address, wan.Still.Name)
 	default:
 		h.Why = fmt.Sprintf("%s; published all the same: %s", wan.Why, wan.Still.Why)

@@ -168,7 +168,8 @@ func (h Hop) confirmed(some []netip.Addr) bool {
 // be here: anybody on the line may have said it in its place.
 func (h Hop) unconfirmed() (state HopState, evidence string) {
 	if h.Heard < hopVoices {
-		return HopUnknown, fmt.Sprintf("%s answers %s here, and public resolvers could not be asked over HTTPS whether it answers the world so too", h.Target, join(h.Answers))
+		return HopUnknown, fmt.Sprintf("%s answers %s here, and public resolvers could not be asked over HTTPS "+
+			"whether it answers the world so too", h.Target, join(h.Answers))
 	}
 	var world []string
 	for _, a := range h.Held {
@@ -177,7 +178,8 @@ func (h Hop) unconfirmed() (state HopState, evidence string) {
 	if len(world) == 0 {
 		world = append(world, "to public resolvers it does not exist")
 	}
-	return HopElsewhere, fmt.Sprintf("this machine's resolver answers %s for %s, and %s (a change of a moment ago takes a minute to be seen)", join(h.Answers), h.Target, strings.Join(world, ", "))
+	return HopElsewhere, fmt.Sprintf("this machine's resolver answers %s for %s, and %s (a change of a moment ago "+
+		"takes a minute to be seen)", join(h.Answers), h.Target, strings.Join(world, ", "))
 }
 
 // silence says how far the host is silent.

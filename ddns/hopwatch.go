@@ -42,7 +42,8 @@ func (r *Runner) AskHops(ctx context.Context, hosts []string, remembered map[str
 
 // askHopsUnless is AskHops; of those that answer, and of which enough is sure,
 // no public resolver is asked.
-func (r *Runner) askHopsUnless(ctx context.Context, hosts []string, remembered map[string]HopSeen, now time.Time, sure func(Hop) bool) (map[string]Hop, map[string]HopSeen) {
+func (r *Runner) askHopsUnless(ctx context.Context, hosts []string, remembered map[string]HopSeen, now time.Time,
+	sure func(Hop) bool) (map[string]Hop, map[string]HopSeen) {
 	if len(hosts) == 0 {
 		return nil, remembered
 	}
@@ -84,7 +85,8 @@ func noteHops(answers []Hop, remembered map[string]HopSeen, now time.Time) (map[
 		case h.Err == nil && h.Unheard == nil:
 			// Whose address it was then is still known, also in a round that knows no address.
 			same := slices.Equal(last.Addresses, h.Answers)
-			last = HopSeen{Addresses: h.Answers, Here: last.Here && same, Sure: last.Sure && same || h.confirmed(h.Answers), At: now, Asked: now}
+			last = HopSeen{Addresses: h.Answers, Here: last.Here && same,
+				Sure: last.Sure && same || h.confirmed(h.Answers), At: now, Asked: now}
 		case h.Err == nil: // it answers, and what it last answered in full is still the best that is known
 			last.Silent, last.Since, last.Dark = 0, time.Time{}, false
 		}
@@ -256,7 +258,9 @@ func (r *Runner) WatchHops(ctx context.Context, hosts []string, last Round, past
 			s = s.silent(now)
 			look = look || s.unsaid()
 		} else {
-			s.Here = s.Here || s.Sure && slices.ContainsFunc(last.Holdings, func(h Holding) bool { return h.Decision == Publish && slices.Contains(s.Addresses, h.Address) })
+			s.Here = s.Here || s.Sure && slices.ContainsFunc(last.Holdings, func(h Holding) bool {
+				return h.Decision == Publish && slices.Contains(s.Addresses, h.Address)
+			})
 			look = look || before.Dark || before.Here && !s.Here && h.Unheard == nil
 		}
 		seen[host] = s

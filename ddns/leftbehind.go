@@ -77,7 +77,8 @@ func madeIn(receipts []Receipt) map[string][]Receipt {
 // confirmed, and this is a courtesy: where it cannot be asked, what was last
 // read of the zone has to do. known is false where that was not the whole zone,
 // so that nobody knows whether nothing holds them.
-func (r *Runner) holding(ctx context.Context, z ZoneFacts, old []string, ours map[targetID]bool) (c []Condition, known bool) {
+func (r *Runner) holding(ctx context.Context, z ZoneFacts, old []string,
+	ours map[targetID]bool) (c []Condition, known bool) {
 	var words []string
 	at, known := r.Clock(), true
 	for _, address := range old {

@@ -70,7 +70,8 @@ func planBack(r Record, found Found, ours func(netip.Addr) bool, via string) Bac
 			return b
 		case now.Type == "CNAME" && now.ID == r.ID && via != "" && pointsTo(now) == via && sameButContent(now, r):
 			patch := Patch{ID: r.ID, Content: &r.Content}
-			c := Change{Op: Update, Zone: z.Zone, Target: t, Before: &now, After: &r, Patch: patch, Why: "pointed back from " + via}
+			c := Change{Op: Update, Zone: z.Zone, Target: t, Before: &now, After: &r, Patch: patch,
+				Why: "pointed back from " + via}
 			if found.hidesAt(via) && !hides([]Record{r}, z.Zone) {
 				c.Reveals, c.Why = true, c.Why+"; "+becomesPublic
 			}
@@ -93,7 +94,8 @@ func planBack(r Record, found Found, ours func(netip.Addr) bool, via string) Bac
 	after := r
 	after.ID = ""
 	b.State, b.Why = BackReturn, "the CNAME to "+pointsTo(r)+" comes back"+lost
-	b.Changes = Revealing(append(gone, Change{Op: Create, Zone: z.Zone, Target: t, After: &after, Why: b.Why}), found, nil)
+	b.Changes = Revealing(append(gone,
+		Change{Op: Create, Zone: z.Zone, Target: t, After: &after, Why: b.Why}), found, nil)
 	b.Why = b.Changes[len(gone)].Why
 	return b
 }
@@ -117,7 +119,8 @@ func (b Back) ofAddress(t Target, z ZoneFacts, found Found, ours func(netip.Addr
 		b.Why = fmt.Sprintf("somebody changed it since: %s %s stands there", now.Type, now.Content)
 	default:
 		patch := Patch{ID: r.ID, Content: &r.Content, Proxied: &r.Proxied, TTL: &r.TTL, Comment: &r.Comment}
-		b.Changes = Revealing([]Change{{Op: Update, Zone: z.Zone, Target: t, Before: &now, After: &r, Patch: patch, Why: "stands as it stood before"}}, found, nil)
+		b.Changes = Revealing([]Change{{Op: Update, Zone: z.Zone, Target: t, Before: &now, After: &r, Patch: patch,
+			Why: "stands as it stood before"}}, found, nil)
 		b.State, b.Why = BackReturn, b.Changes[0].Why
 	}
 	return b

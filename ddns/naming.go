@@ -218,12 +218,15 @@ func (e *NameError) Error() string {
 	case NameBlocked:
 		return fmt.Sprintf("%s is answered %s: a DNS filter (Pi-hole, AdGuard) blocks it", e.Host, e.Answer)
 	case NameInside:
-		return fmt.Sprintf("%s is answered %s, an address that is not out in the world: a DNS filter, a login page or a proxy", e.Host, e.Answer)
+		return fmt.Sprintf("%s is answered %s, an address that is not out in the world: a DNS filter, a login page "+
+			"or a proxy", e.Host, e.Answer)
 	case NameShared:
-		return fmt.Sprintf("%s is answered %s, and so are the names of other operators: a source that is asked there sees the proxy's address, not this home's",
+		return fmt.Sprintf("%s is answered %s, and so are the names of other operators: a source that is asked there "+
+			"sees the proxy's address, not this home's",
 			e.Host, e.Answer)
 	case NameProxied:
-		return fmt.Sprintf("%s is answered %s, an address that a proxy makes up (fake-IP): a source that is asked there sees the proxy's address, not this home's",
+		return fmt.Sprintf("%s is answered %s, an address that a proxy makes up (fake-IP): a source that is asked "+
+			"there sees the proxy's address, not this home's",
 			e.Host, e.Answer)
 	case NameDenied:
 		return fmt.Sprintf("this machine's resolver knows no address of %s: a DNS filter (Pi-hole, AdGuard)?", e.Host)
@@ -250,7 +253,9 @@ func misnamed(err error) bool {
 // trouble while the others agree.
 func (r Round) assessNames() []Condition {
 	thin := slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return v.State != Agreed && !r.optional(v) })
-	counts := slices.DeleteFunc(slices.Clone(r.Names), func(f NameFinding) bool { return f.Fault == NameFine || !f.Costs && !thin })
+	counts := slices.DeleteFunc(slices.Clone(r.Names), func(f NameFinding) bool {
+		return f.Fault == NameFine || !f.Costs && !thin
+	})
 	if len(counts) == 0 {
 		return nil
 	}
@@ -277,18 +282,26 @@ func (f NameFinding) words(hosts string) (title, hint string) {
 	const mend = "mend the resolver that /etc/resolv.conf names; see what it says with: nslookup HOST"
 	switch f.Fault {
 	case NameProxied:
-		return fmt.Sprintf("this machine's resolver answers %s for %s, as a proxy does that makes up addresses (fake-IP): sources that are asked through it see the proxy's address, so they have no vote", f.Answer, hosts),
-			"let this machine, or these names, past the proxy (Clash: fake-ip-filter), or ask the router: ip.sources: [{router: auto}] with ip.quorum: 1"
+		return fmt.Sprintf("this machine's resolver answers %s for %s, as a proxy does that makes up addresses "+
+				"(fake-IP): sources that are asked through it see the proxy's address, so they have no vote",
+				f.Answer, hosts),
+			"let this machine, or these names, past the proxy (Clash: fake-ip-filter), or ask the router: " +
+				"ip.sources: [{router: auto}] with ip.quorum: 1"
 	case NameShared:
-		return fmt.Sprintf("this machine's resolver answers %s for %s, where somebody else answers: one address for several operators is a proxy's, a filter's or a login page's%s", f.Answer, hosts, around), mend
+		return fmt.Sprintf("this machine's resolver answers %s for %s, where somebody else answers: one address for "+
+			"several operators is a proxy's, a filter's or a login page's%s", f.Answer, hosts, around), mend
 	case NameForeign:
-		return fmt.Sprintf("this machine's resolver answers %s for %s, where somebody else answers%s", f.Answer, hosts, around), mend
+		return fmt.Sprintf("this machine's resolver answers %s for %s, where somebody else answers%s", f.Answer,
+			hosts, around), mend
 	case NameInside:
-		return fmt.Sprintf("this machine's resolver answers %s, an address that is not out in the world, for %s: a DNS filter, a login page or a proxy%s", f.Answer, hosts, around), mend
+		return fmt.Sprintf("this machine's resolver answers %s, an address that is not out in the world, for %s: a "+
+			"DNS filter, a login page or a proxy%s", f.Answer, hosts, around), mend
 	case NameBlocked:
-		return fmt.Sprintf("a DNS filter (Pi-hole, AdGuard) answers %s for %s%s", f.Answer, hosts, around), "allow that in the filter"
+		return fmt.Sprintf("a DNS filter (Pi-hole, AdGuard) answers %s for %s%s", f.Answer, hosts, around),
+			"allow that in the filter"
 	case NameDenied:
-		return fmt.Sprintf("this machine's resolver denies %s (no such name, or no address)%s", hosts, around), "allow that in the DNS filter, if there is one; else " + mend
+		return fmt.Sprintf("this machine's resolver denies %s (no such name, or no address)%s", hosts, around),
+			"allow that in the DNS filter, if there is one; else " + mend
 	default:
 		return "this machine's resolver does not answer" + around, mend
 	}

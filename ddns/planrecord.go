@@ -92,7 +92,9 @@ func (d differ) sibling() (sibling Record, ok bool) {
 
 // saidBeside is what the configuration says of the same name's other family.
 func (d differ) saidBeside() Keep {
-	i := slices.IndexFunc(d.wishes.Targets, func(t Target) bool { return t.Name == d.target.Name && t.Proxied != KeepIt })
+	i := slices.IndexFunc(d.wishes.Targets, func(t Target) bool {
+		return t.Name == d.target.Name && t.Proxied != KeepIt
+	})
 	if i < 0 {
 		return KeepIt
 	}
@@ -211,12 +213,15 @@ func (d differ) tidy(o Outcome, changes []Change, others []Record, address netip
 	}
 	if hider != "" {
 		o.Code = CodeShared
-		o.Hint = fmt.Sprintf("%s stays, since without it the home's address would become public here: set proxied: false for %s if that is right, or have the other record proxied by the one who keeps it", hider, d.target.Shown)
+		o.Hint = fmt.Sprintf("%s stays, since without it the home's address would become public here: set "+
+			"proxied: false for %s if that is right, or have the other record proxied by the one who keeps it",
+			hider, d.target.Shown)
 		return o, changes
 	}
 	if len(left) > 0 && d.wishes.Owner == "" {
 		o.Code = CodeShared
-		o.Hint = fmt.Sprintf("other addresses answer here too: %s. If they are leftovers, set extra: delete for %s; if another machine keeps them, set owner: NAME on both", strings.Join(left, ", "), d.target.Shown)
+		o.Hint = fmt.Sprintf("other addresses answer here too: %s. If they are leftovers, set extra: delete for %s; "+
+			"if another machine keeps them, set owner: NAME on both", strings.Join(left, ", "), d.target.Shown)
 	}
 	return o, changes
 }
@@ -239,16 +244,19 @@ func (d differ) alias(cname Record, found Found, holding Holding) (Outcome, []Ch
 	}
 	if !d.target.ReplaceHop {
 		return d.refused(CodeCNAME, fmt.Sprintf("a CNAME to %s (%s) stands here; nothing was changed", target, service),
-			fmt.Sprintf("see what would replace it with: %s; or set on_cname: replace for %s, then run: cfddns once", CommandLine("cfddns", "migrate", d.target.Shown), d.target.Shown)), nil
+			fmt.Sprintf("see what would replace it with: %s; or set on_cname: replace for %s, then run: cfddns once",
+				CommandLine("cfddns", "migrate", d.target.Shown), d.target.Shown)), nil
 	}
 	state, evidence := d.wishes.Hops[target].State(d.home())
 	switch state {
 	case HopElsewhere:
 		return d.refused(CodeCNAME, fmt.Sprintf("its CNAME leads elsewhere: %s, and the home is at %s; nothing was changed", evidence, holding.Address),
-			fmt.Sprintf("make sure that %s is this home; if it is, update it once, then run: %s", target, CommandLine("cfddns", "migrate", "--apply", d.target.Shown))), nil
+			fmt.Sprintf("make sure that %s is this home; if it is, update it once, then run: %s", target,
+				CommandLine("cfddns", "migrate", "--apply", d.target.Shown))), nil
 	case HopDark:
 		return d.refused(CodeCNAME, fmt.Sprintf("its CNAME leads to a host nobody can ask: %s, and it was never seen to be this home; nothing was changed", evidence),
-			fmt.Sprintf("if %s is this home, say so: %s", target, CommandLine("cfddns", "migrate", "--apply", "--from", target, d.target.Shown))), nil
+			fmt.Sprintf("if %s is this home, say so: %s", target,
+				CommandLine("cfddns", "migrate", "--apply", "--from", target, d.target.Shown))), nil
 	case HopUnknown:
 		return d.outcome(Held, evidence), nil
 	case HopHere:

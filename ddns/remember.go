@@ -81,7 +81,8 @@ func rememberOutcome(m Memory, o Outcome, round Round) Memory {
 	address, err := netip.ParseAddr(o.Address)
 	if err == nil && (o.State == Right || o.State == Contradicted) && len(o.Records) > 0 {
 		z, _ := round.Found.zoneOf(o.Target.Name)
-		m.Kept[key] = Kept{Address: address, RecordID: o.Records[0], At: seenAt(m.Kept[key], address, o.Target, round), Proxied: hides(z.at(o.Target.Name), Zone{})}
+		m.Kept[key] = Kept{Address: address, RecordID: o.Records[0], At: seenAt(m.Kept[key], address, o.Target, round),
+			Proxied: hides(z.at(o.Target.Name), Zone{})}
 		if c, contested := m.Contests[key]; contested && o.Moved == "" {
 			m.Contests[key] = c.stands()
 		}

@@ -137,13 +137,15 @@ func (r Round) Report() Report {
 		if h.ProxiedWait { // for some names; each target says which
 			decision = Wait
 		}
-		doc.Hold = append(doc.Hold, HoldReport{Family: h.Family.String(), Decision: decision.String(), Why: brief(h.Why)})
+		doc.Hold = append(doc.Hold, HoldReport{Family: h.Family.String(), Decision: decision.String(),
+			Why: brief(h.Why)})
 		if h.Guard == VetoGuard {
 			doc.Verdicts[i].State = Split.String() // a change under veto is a split to whoever reads
 		}
 	}
 	for _, o := range r.Outcomes {
-		doc.Targets = append(doc.Targets, TargetReport{Zone: o.Zone, Name: o.Target.Name, Type: o.Target.Type, State: o.State, Why: brief(o.Why)})
+		doc.Targets = append(doc.Targets, TargetReport{Zone: o.Zone, Name: o.Target.Name, Type: o.Target.Type,
+			State: o.State, Why: brief(o.Why)})
 	}
 	for _, rc := range r.Receipts {
 		doc.Changes = append(doc.Changes, rc.report())
@@ -152,7 +154,8 @@ func (r Round) Report() Report {
 		doc.WaysIn = append(doc.WaysIn, WayInReport{Name: o.Name, Zone: o.Zone, State: o.State, Why: brief(o.Why)})
 	}
 	for _, p := range r.Proofs {
-		doc.Proofs = append(doc.Proofs, ProofReport{Name: p.Target.Name, Type: p.Target.Type, By: p.By, Outcome: p.Outcome, Answer: brief(p.Answer), Why: brief(p.Why)})
+		doc.Proofs = append(doc.Proofs, ProofReport{Name: p.Target.Name, Type: p.Target.Type, By: p.By,
+			Outcome: p.Outcome, Answer: brief(p.Answer), Why: brief(p.Why)})
 	}
 	return doc
 }
@@ -161,7 +164,8 @@ func (r Round) Report() Report {
 func VerdictReports(verdicts []Verdict) []VerdictReport {
 	docs := []VerdictReport{}
 	for _, v := range verdicts {
-		doc := VerdictReport{Family: v.Family.String(), State: v.State.String(), Address: addressText(v.Address), Why: brief(v.Why), Observations: []ObservationReport{}}
+		doc := VerdictReport{Family: v.Family.String(), State: v.State.String(), Address: addressText(v.Address),
+			Why: brief(v.Why), Observations: []ObservationReport{}}
 		for _, o := range v.Observations {
 			said := ObservationReport{Source: o.Source, Operator: o.Operator, Address: addressText(o.Address), TookMS: o.Took.Milliseconds()}
 			if o.Err != nil {

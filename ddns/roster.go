@@ -36,7 +36,9 @@ func operatorsOf(sources []Source) (names []string) {
 
 // proved are the operators of whom a source is proved by TLS.
 func (r Roster) proved() []string {
-	return operatorsOf(slices.DeleteFunc(slices.Clone(r.Members), func(s Source) bool { return s.Class != Authenticated }))
+	return operatorsOf(slices.DeleteFunc(slices.Clone(r.Members), func(s Source) bool {
+		return s.Class != Authenticated
+	}))
 }
 
 // voices is the most voices that can ever agree: all that TLS does not prove is one.
@@ -92,13 +94,17 @@ func (r Roster) Validate() error {
 	n, q, proved := r.Operators(), r.Needed(), len(r.proved())
 	var problems []error
 	if n < 3 {
-		problems = append(problems, fmt.Errorf("%s has %d of the 3 operators that a quorum needs at least, %d of them over HTTPS%s: add sources of other operators, or keep one source with quorum 1", r.Family, n, provedLeast, r.silentWitnesses()))
+		problems = append(problems, fmt.Errorf("%s has %d of the 3 operators that a quorum needs at least, %d "+
+			"of them over HTTPS%s: add sources of other operators, or keep one source with quorum 1", r.Family, n,
+			provedLeast, r.silentWitnesses()))
 	}
 	if q < Majority(n) {
 		problems = append(problems, fmt.Errorf("quorum %d is no majority of %d %s operators: %d is the lowest that is safe", q, n, r.Family, Majority(n)))
 	}
 	if more := r.missing(); n >= 3 && q <= n && more > 0 {
-		problems = append(problems, fmt.Errorf("%s has %d of %d operators over HTTPS, and all others are one voice together, since who holds the line can forge them all at once: %d in all, and %d must agree, %d of them over HTTPS; add %d over HTTPS",
+		problems = append(problems, fmt.Errorf("%s has %d of %d operators over HTTPS, and all others are one voice "+
+			"together, since who holds the line can forge them all at once: %d in all, and %d must agree, %d "+
+			"of them over HTTPS; add %d over HTTPS",
 			r.Family, proved, n, r.voices(), q, provedLeast, more))
 	}
 	if q > n && r.Quorum > 0 {
@@ -110,7 +116,8 @@ func (r Roster) Validate() error {
 // silentWitnesses says that some sources have no vote; empty if there are none.
 func (r Roster) silentWitnesses() string {
 	if slices.ContainsFunc(r.Members, func(s Source) bool { return s.Class == Witness }) {
-		return " (the router and interfaces of this machine have no vote, but for one that is the only source, with quorum 1)"
+		return " (the router and interfaces of this machine have no vote, but for one that is the only " +
+			"source, with quorum 1)"
 	}
 	return ""
 }
@@ -133,9 +140,11 @@ func (r Roster) Thin() string {
 	case r.Alone():
 		return ""
 	case proved == provedLeast:
-		return fmt.Sprintf("%s: of %d operators only %d answer over HTTPS, and %d must: one of them that is silent leaves no quorum; add one over HTTPS", r.Family, r.Operators(), proved, provedLeast)
+		return fmt.Sprintf("%s: of %d operators only %d answer over HTTPS, and %d must: one of them that is silent "+
+			"leaves no quorum; add one over HTTPS", r.Family, r.Operators(), proved, provedLeast)
 	case v == q:
-		return fmt.Sprintf("%s: %d operators have %d voices (all that do not answer over HTTPS are one), and %d must agree: one that is silent leaves no quorum; add one over HTTPS", r.Family, r.Operators(), v, q)
+		return fmt.Sprintf("%s: %d operators have %d voices (all that do not answer over HTTPS are one), and %d must "+
+			"agree: one that is silent leaves no quorum; add one over HTTPS", r.Family, r.Operators(), v, q)
 	default:
 		return ""
 	}

@@ -220,7 +220,8 @@ func (r *Runner) late(patience context.Context, s *sight, round Round, past Past
 	for i, v := range s.votes {
 		if v.inquiry != nil {
 			closing.Go(func() {
-				verdicts[i].Observations = past.Memory.Of(v.family).dated(sorted(v.inquiry.close(patience, moment, curious)), now)
+				heard := sorted(v.inquiry.close(patience, moment, curious))
+				verdicts[i].Observations = past.Memory.Of(v.family).dated(heard, now)
 				verdicts[i].Unfilled = v.inquiry.unfilled()
 			})
 		}

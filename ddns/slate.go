@@ -54,7 +54,9 @@ func newSlate(r Roster, a Asking) (slate, []Source) {
 			q.waiting = append(q.waiting, s)
 		}
 	}
-	q.spares = slices.DeleteFunc(slices.Clone(r.Spares), func(s Source) bool { return a.Resting[s.Name] || r.has(s.Operator) })
+	q.spares = slices.DeleteFunc(slices.Clone(r.Spares), func(s Source) bool {
+		return a.Resting[s.Name] || r.has(s.Operator)
+	})
 	q.callSpares()
 	wave := firstWave(r, q.waiting, a.Shy)
 	if a.All || wave == nil { // fewer voices could not agree
@@ -66,7 +68,8 @@ func newSlate(r Roster, a Asking) (slate, []Source) {
 var errResting = errors.New("not asked: it wants to be left alone for a while")
 
 func observationOf(s Source, f Family, address netip.Addr, err error) Observation {
-	return Observation{Source: s.Name, Operator: s.Operator, InPlaceOf: s.InPlaceOf, Class: s.Class, Transport: s.Transport, Family: f, Address: address, Err: err}
+	return Observation{Source: s.Name, Operator: s.Operator, InPlaceOf: s.InPlaceOf, Class: s.Class,
+		Transport: s.Transport, Family: f, Address: address, Err: err}
 }
 
 // take notes that sources are asked now.
@@ -93,7 +96,9 @@ func (q *slate) hear(o Observation) []Source {
 // differs from another. (No witness is asked before something is odd.)
 func (q *slate) odd(o Observation) bool {
 	return o.Err != nil || !slices.Contains(q.asking.Expected, o.Address) ||
-		slices.ContainsFunc(q.observations, func(other Observation) bool { return other.Err == nil && other.Address != o.Address })
+		slices.ContainsFunc(q.observations, func(other Observation) bool {
+			return other.Err == nil && other.Address != o.Address
+		})
 }
 
 // askAll asks everybody who was not asked yet.
@@ -111,8 +116,12 @@ func (q *slate) goAround() (again []Source) {
 		return nil
 	}
 	for i, s := range q.asked {
-		filled := slices.ContainsFunc(q.observations, func(o Observation) bool { return o.Err == nil && o.InPlaceOf == s.Operator })
-		astray := slices.ContainsFunc(q.observations, func(o Observation) bool { return o.Source == s.Name && misnamed(o.Err) })
+		filled := slices.ContainsFunc(q.observations, func(o Observation) bool {
+			return o.Err == nil && o.InPlaceOf == s.Operator
+		})
+		astray := slices.ContainsFunc(q.observations, func(o Observation) bool {
+			return o.Source == s.Name && misnamed(o.Err)
+		})
 		if s.Around == nil || s.InPlaceOf != "" || filled || !astray {
 			continue
 		}
@@ -155,7 +164,8 @@ func (q *slate) unfilled() bool {
 func (q *slate) vacant() (operator string, ok bool) {
 	for _, operator := range operatorsOf(q.roster.Members) {
 		if q.yields(operator) && !slices.ContainsFunc(slices.Concat(q.asked, q.waiting), func(s Source) bool {
-			return (s.InPlaceOf == operator || s.InPlaceOf == "" && s.Operator == operator && s.Class != Witness) && !q.failed(s)
+			return (s.InPlaceOf == operator || s.InPlaceOf == "" && s.Operator == operator &&
+				s.Class != Witness) && !q.failed(s)
 		}) {
 			return operator, true
 		}
@@ -170,7 +180,9 @@ func (q *slate) yields(operator string) bool { return !stays(operator, q.roster.
 
 // stays reports whether one of some sources of an operator stays.
 func stays(operator string, sources []Source) bool {
-	return slices.ContainsFunc(sources, func(s Source) bool { return s.Operator == operator && s.Class != Witness && s.Stays })
+	return slices.ContainsFunc(sources, func(s Source) bool {
+		return s.Operator == operator && s.Class != Witness && s.Stays
+	})
 }
 
 // failed reports whether a source gave an error.
@@ -185,7 +197,8 @@ func (q *slate) failed(s Source) bool {
 func firstWave(r Roster, members []Source, shy map[string]int) []Source {
 	order := slices.DeleteFunc(slices.Clone(members), func(s Source) bool { return !r.votes(s.Operator, s.Class) })
 	slices.SortStableFunc(order, func(a, b Source) int {
-		return cmp.Or(cmp.Compare(shy[a.Name], shy[b.Name]), cmp.Compare(a.Cost, b.Cost), strings.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(shy[a.Name], shy[b.Name]), cmp.Compare(a.Cost, b.Cost),
+			strings.Compare(a.Name, b.Name))
 	})
 	var wave []Source
 	take := func(wanted func(Source) bool) bool {

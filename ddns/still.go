@@ -25,7 +25,8 @@ func (r *Runner) lookStill(ctx context.Context, found Found, wan WAN, m Memory) 
 	}
 	claims := r.stillClaims(found, wan.Address, m)
 	if r.Prover.Nameservers == nil || r.Prover.Edge == nil || len(claims) == 0 {
-		return Still{Why: fmt.Sprintf("no name behind the proxy shows whether this home still answers at %s", wan.Address)}
+		return Still{Why: fmt.Sprintf("no name behind the proxy shows whether this home still answers at %s",
+			wan.Address)}
 	}
 	seen := make([]Still, len(claims))
 	var asking sync.WaitGroup

@@ -31,7 +31,8 @@ func darkHops(hops map[string][]string, seen map[string]HopSeen) (raised []Condi
 		some := names[:min(len(names), 3)]
 		hint := CommandLine(append([]string{"cfddns", "migrate", "--apply"}, some...)...)
 		if !last.Here {
-			hint = "if it is this home: " + CommandLine(append([]string{"cfddns", "migrate", "--apply", "--from", host}, some...)...)
+			hint = "if it is this home: " + CommandLine(append([]string{"cfddns", "migrate", "--apply", "--from", host},
+				some...)...)
 		}
 		raised = append(raised, condition(CodeHopDark, host, title, hint))
 	}
@@ -74,8 +75,10 @@ func (r *Runner) unkept(round Round, m Memory) (raised []Condition) {
 		}
 		slices.Sort(names)
 		raised = append(raised, condition(CodeUnkept, z.Zone.Name,
-			fmt.Sprintf("holding this home's address at %s, and not kept by this cfddns: %s", clockTime(z.ReadAt), someOf(slices.Compact(names))),
-			"add these names to records: if they are to follow this home; if another cfddns keeps them, give it an owner:, whose mark tells us"))
+			fmt.Sprintf("holding this home's address at %s, and not kept by this cfddns: %s", clockTime(z.ReadAt),
+				someOf(slices.Compact(names))),
+			"add these names to records: if they are to follow this home; if another cfddns keeps them, give it an "+
+				"owner:, whose mark tells us"))
 	}
 	return raised
 }

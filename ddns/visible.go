@@ -22,7 +22,9 @@ func Revealing(changes []Change, found Found, hops map[string]Hop) []Change {
 	marked := slices.Clone(changes)
 	byName := map[string][]int{}
 	for _, c := range changes {
-		if !c.Drill && (c.Op != Update || c.Before.Proxied != c.After.Proxied || c.After.Type == "CNAME" || c.comesOut()) { // else nothing changes hands
+		// without one of these nothing changes hands
+		if !c.Drill && (c.Op != Update || c.Before.Proxied != c.After.Proxied ||
+			c.After.Type == "CNAME" || c.comesOut()) {
 			byName[c.Target.Name] = nil
 		}
 	}
@@ -125,7 +127,9 @@ func (n servedName) showed(f Family) bool {
 		return false
 	}
 	known := n.hops[pointsTo(n.before[i])].Addresses()
-	return len(known) == 0 && f == IPv4 || slices.ContainsFunc(known, func(a netip.Addr) bool { return FamilyOf(a) == f })
+	return len(known) == 0 && f == IPv4 || slices.ContainsFunc(known, func(a netip.Addr) bool {
+		return FamilyOf(a) == f
+	})
 }
 
 // losesProxy reports whether our record must become a proxied one, so that the
@@ -209,13 +213,19 @@ var mailLabels = []string{"mail", "smtp", "imap", "pop", "mx", "autodiscover", "
 
 // unproxiedHosts are those of mail and of validation, whose CNAMEs work DNS-only alone.
 var unproxiedHosts = []ddnsHost{
-	{"outlook.com", "Microsoft 365", "https://learn.microsoft.com/en-us/microsoft-365/enterprise/external-domain-name-system-records"},
-	{"lync.com", "Microsoft 365", "https://learn.microsoft.com/en-us/microsoft-365/enterprise/external-domain-name-system-records"},
-	{"enterpriseregistration.windows.net", "Microsoft 365", "https://learn.microsoft.com/en-us/microsoft-365/enterprise/external-domain-name-system-records"},
-	{"manage.microsoft.com", "Microsoft 365", "https://learn.microsoft.com/en-us/microsoft-365/enterprise/external-domain-name-system-records"},
-	{"sendgrid.net", "SendGrid", "https://www.twilio.com/docs/sendgrid/ui/account-and-settings/how-to-set-up-domain-authentication"},
+	{"outlook.com", "Microsoft 365",
+		"https://learn.microsoft.com/en-us/microsoft-365/enterprise/external-domain-name-system-records"},
+	{"lync.com", "Microsoft 365",
+		"https://learn.microsoft.com/en-us/microsoft-365/enterprise/external-domain-name-system-records"},
+	{"enterpriseregistration.windows.net", "Microsoft 365",
+		"https://learn.microsoft.com/en-us/microsoft-365/enterprise/external-domain-name-system-records"},
+	{"manage.microsoft.com", "Microsoft 365",
+		"https://learn.microsoft.com/en-us/microsoft-365/enterprise/external-domain-name-system-records"},
+	{"sendgrid.net", "SendGrid",
+		"https://www.twilio.com/docs/sendgrid/ui/account-and-settings/how-to-set-up-domain-authentication"},
 	{"mailgun.org", "Mailgun", "https://documentation.mailgun.com/docs/mailgun/user-manual/domains/domains-verify"},
-	{"acm-validations.aws", "AWS Certificate Manager", "https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html"},
+	{"acm-validations.aws", "AWS Certificate Manager",
+		"https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html"},
 	{"dv.googlehosted.com", "Google's verification", "https://support.google.com/a/answer/47283"},
 	{"verify.bing.com", "Bing's verification", "https://www.bing.com/webmasters/help/add-and-verify-site-12184f8b"},
 }
@@ -229,12 +239,14 @@ func (d differ) isPublic(r Record) bool {
 
 // proxyUnclear refuses a new name that would show a home which its zone hides.
 func (d differ) proxyUnclear() Outcome {
-	const why = "every other address and CNAME of the zone is proxied, and a new DNS-only record would make the home's address public: nothing was created"
+	const why = "every other address and CNAME of the zone is proxied, and a new DNS-only record would make the " +
+		"home's address public: nothing was created"
 	if !d.target.ByVariable {
 		return d.refused(CodeProxyUnclear, why, "a web site: set proxied: true for "+d.target.Shown+
 			", which hides it behind Cloudflare; VPN, ssh, games: proxied: false, and the address becomes public")
 	}
-	hint := "a web site: CFDDNS_PROXIED=true hides it behind Cloudflare; VPN, ssh, games: CFDDNS_PROXIED=false, and the address becomes public"
+	hint := "a web site: CFDDNS_PROXIED=true hides it behind Cloudflare; VPN, ssh, games: CFDDNS_PROXIED=false, and " +
+		"the address becomes public"
 	if slices.ContainsFunc(d.wishes.Targets, func(t Target) bool { return t.ByVariable && t.Name != d.target.Name }) {
 		hint += ". It is said of all names of CFDDNS_RECORDS; where they differ, list them in a file"
 	}

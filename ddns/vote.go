@@ -88,7 +88,8 @@ func Vote(r Roster, observations []Observation) Verdict {
 
 // count is Vote without the words.
 func count(r Roster, observations []Observation) Verdict {
-	v := Verdict{Family: r.Family, Quorum: r.Needed(), Spared: r.spared(placesTaken(observations)), Operators: r.Operators(), Alone: r.Alone()}
+	v := Verdict{Family: r.Family, Quorum: r.Needed(), Spared: r.spared(placesTaken(observations)),
+		Operators: r.Operators(), Alone: r.Alone()}
 	v.Voices, v.Contradicted = tally(ballotsOf(r, observations))
 	v.State, v.Address = v.decide()
 	return v
@@ -240,11 +241,14 @@ func (v Verdict) explain() string {
 	case words == "":
 		return fmt.Sprintf("no usable answer from %d sources: %s", len(v.Observations), v.reasons())
 	case len(v.Voices) > 0 && v.Voices[0].proved() < provedLeast && len(v.Voices[0].Operators) >= v.Quorum:
-		return fmt.Sprintf("%s; %d operators must prove by TLS who they are, and all others are one voice together", words, provedLeast)
+		return fmt.Sprintf("%s; %d operators must prove by TLS who they are, and all others are one voice together",
+			words, provedLeast)
 	case len(v.Voices) > 0 && len(v.Voices[0].Operators) >= v.Quorum && v.Voices[0].Weight < v.Quorum:
-		return fmt.Sprintf("%s; those that TLS does not prove are one voice together, and %d voices must agree", words, v.Quorum)
+		return fmt.Sprintf("%s; those that TLS does not prove are one voice together, and %d voices must agree", words,
+			v.Quorum)
 	case len(v.Voices) > 0 && len(v.Voices[0].Spares) > 0 && v.Spared > v.Quorum:
-		return fmt.Sprintf("%s; %d operators must agree, one more than usual since spares stand in for several", words, v.Spared)
+		return fmt.Sprintf("%s; %d operators must agree, one more than usual since spares stand in for several", words,
+			v.Spared)
 	default:
 		return fmt.Sprintf("%s; %d operators must agree", words, v.Quorum)
 	}

@@ -121,7 +121,8 @@ func TranslatedByProvider(a netip.Addr) bool {
 const hintShared = "IPv6 is not translated: keep AAAA records; or ask the provider for a public IPv4 address, or use a tunnel (cloudflared); to publish all the same: ip.cgnat: publish"
 
 // hintElsewhere is what a person can do where the router names another address.
-const hintElsewhere = "if visitors come in by the router's address, ask it alone: ip.sources: [{router: auto}] with ip.quorum: 1; or set ip.bind to the line that they use"
+const hintElsewhere = "if visitors come in by the router's address, ask it alone: ip.sources: [{router: auto}] with " +
+	"ip.quorum: 1; or set ip.bind to the line that they use"
 
 // JudgeWAN says how the home is connected, from the verdict over IPv4 and what
 // the witnesses found. It is pure, and the order of the findings does not matter:
