@@ -92,11 +92,15 @@ func Candidates(interfaceName string) ([]netip.Addr, error) {
 		return nil, err
 	}
 	kernels := kernelsChoice(interfaceName)
-	addresses := slices.DeleteFunc(everywhere, func(a localAddress) bool { return a.index != index && a.address != kernels })
+	addresses := slices.DeleteFunc(everywhere, func(a localAddress) bool {
+		return a.index != index && a.address != kernels
+	})
 	if candidates := pick6(addresses, kernels); len(candidates) > 0 {
 		return candidates, nil
 	}
-	if !slices.ContainsFunc(addresses, func(a localAddress) bool { return a.global && ddns.Sane(a.address, ddns.IPv6) == nil }) {
+	if !slices.ContainsFunc(addresses, func(a localAddress) bool {
+		return a.global && ddns.Sane(a.address, ddns.IPv6) == nil
+	}) {
 		return nil, errNoPublic6
 	}
 	return nil, ErrNoCandidate

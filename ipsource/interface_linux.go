@@ -57,8 +57,10 @@ func kernelsChoice(interfaceName string) netip.Addr {
 		return netip.Addr{}
 	}
 	defer syscall.Close(fd)
-	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, addrPreferences, preferPublic) // else it names a temporary one, which is left out
-	if interfaceName != "" && syscall.SetsockoptString(fd, syscall.SOL_SOCKET, syscall.SO_BINDTODEVICE, interfaceName) != nil {
+	// without it the kernel names a temporary one, which is left out
+	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, addrPreferences, preferPublic)
+	if interfaceName != "" && syscall.SetsockoptString(fd, syscall.SOL_SOCKET, syscall.SO_BINDTODEVICE,
+		interfaceName) != nil {
 		return netip.Addr{}
 	}
 	if syscall.Connect(fd, &syscall.SockaddrInet6{Port: 53, Addr: farAway.As16()}) != nil {

@@ -86,9 +86,10 @@ func (v vantage) hear(ctx context.Context, a asker, family ddns.Family) (netip.A
 	case err != nil:
 		return netip.Addr{}, fmt.Errorf("no IPv6 here: %w", err)
 	default:
-		heard, from, err = v.standing.ask(ctx, candidates, func(ctx context.Context, from netip.Addr) (netip.Addr, error) {
-			return a.ask(ctx, v.world.From(from), family)
-		})
+		heard, from, err = v.standing.ask(ctx, candidates,
+			func(ctx context.Context, from netip.Addr) (netip.Addr, error) {
+				return a.ask(ctx, v.world.From(from), family)
+			})
 	}
 	if err != nil {
 		return netip.Addr{}, err

@@ -218,7 +218,8 @@ func (c Config) vantage(world ddns.World) vantage {
 func (c Config) source(e entry, family ddns.Family, from vantage) ddns.Source {
 	t := e.kind.traits()
 	a := c.asker(e, family)
-	s := ddns.Source{Name: e.name, Operator: e.operator, Class: t.class, Transport: t.transport, Cost: t.cost, Worldwide: servesTheWorld(e.operator)}
+	s := ddns.Source{Name: e.name, Operator: e.operator, Class: t.class, Transport: t.transport, Cost: t.cost,
+		Worldwide: servesTheWorld(e.operator)}
 	if e.inCatalogue() {
 		from.world, s.Around = ddns.Named(from.world, ddns.Public), around(from, e, a, t)
 	} else {
@@ -248,7 +249,9 @@ func around(from vantage, e entry, a asker, t traits) func(context.Context, ddns
 	}
 	from.world = world
 	return func(ctx context.Context, family ddns.Family) (netip.Addr, error) {
-		address, err := bounded(ctx, t.limit, func(ctx context.Context) (netip.Addr, error) { return from.ask(ctx, a, family) })
+		address, err := bounded(ctx, t.limit, func(ctx context.Context) (netip.Addr, error) {
+			return from.ask(ctx, a, family)
+		})
 		if err == nil && t.class == ddns.Authenticated {
 			world.Proved(e.hostFor(family))
 		}

@@ -95,7 +95,9 @@ func (r Router) askAll(ctx context.Context, gateway netip.Addr) <-chan word {
 		way := r.Hops(ctx, func(hop int, router netip.Addr) {
 			if hop == 2 && router.IsPrivate() && router != gateway {
 				asking.Go(func() {
-					r.askOne(ctx, router, ddns.Repeated, func(f ddns.WANFinding) { words <- word{WANFinding: f, far: true} })
+					r.askOne(ctx, router, ddns.Repeated, func(f ddns.WANFinding) {
+						words <- word{WANFinding: f, far: true}
+					})
 				})
 			}
 		})

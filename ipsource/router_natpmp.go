@@ -50,7 +50,8 @@ func confirmNATPMP(ctx context.Context, world ddns.World, router netip.Addr) (ne
 		case err != nil:
 			return netip.Addr{}, err
 		case address.IsValid() && said != address:
-			return netip.Addr{}, fmt.Errorf("named %s to one port and %s to another: forged, or just changing", address, said)
+			return netip.Addr{}, fmt.Errorf("named %s to one port and %s to another: forged, or just changing",
+				address, said)
 		}
 		address = said
 	}

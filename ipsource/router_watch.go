@@ -125,7 +125,8 @@ func (s watched) hear(address netip.Addr, tell func(ddns.Hint)) watched {
 		return s
 	}
 	s.wan = address
-	tell(ddns.Hint{Trigger: ddns.ByEvent, From: "the router " + s.router.String(), Says: address.String(), Address: address})
+	tell(ddns.Hint{Trigger: ddns.ByEvent, From: "the router " + s.router.String(),
+		Says: address.String(), Address: address})
 	return s
 }
 

@@ -52,7 +52,8 @@ var errSilentFrom = errors.New("nothing came back")
 
 // ask asks from the candidate whose turn it is, and from the next once all were
 // silent. It returns from which one it was heard.
-func (s *Standing) ask(ctx context.Context, candidates []netip.Addr, ask func(ctx context.Context, from netip.Addr) (netip.Addr, error)) (heard, from netip.Addr, err error) {
+func (s *Standing) ask(ctx context.Context, candidates []netip.Addr,
+	ask func(ctx context.Context, from netip.Addr) (netip.Addr, error)) (heard, from netip.Addr, err error) {
 	candidates = candidates[:min(len(candidates), candidatesMost)]
 	if len(candidates) == 1 {
 		heard, err = ask(ctx, candidates[0])
@@ -61,7 +62,10 @@ func (s *Standing) ask(ctx context.Context, candidates []netip.Addr, ask func(ct
 	for {
 		t := s.enter(candidates)
 		from = candidates[t.place]
-		heard, err = s.within(ctx, t, turnsTogether/time.Duration(len(candidates)), func(ctx context.Context) (netip.Addr, error) { return ask(ctx, from) })
+		heard, err = s.within(ctx, t, turnsTogether/time.Duration(len(candidates)),
+			func(ctx context.Context) (netip.Addr, error) {
+				return ask(ctx, from)
+			})
 		if errors.Is(err, errSilentFrom) {
 			err = fmt.Errorf("asked from %s: %w", from, err)
 		}
@@ -85,7 +89,8 @@ func (s *Standing) enter(candidates []netip.Addr) *turn {
 
 // within asks, and gives up when nothing has come back to anybody for a while.
 // The time counts from the first packet: to look up a name says nothing of us.
-func (s *Standing) within(ctx context.Context, t *turn, patience time.Duration, ask func(context.Context) (netip.Addr, error)) (netip.Addr, error) {
+func (s *Standing) within(ctx context.Context, t *turn, patience time.Duration,
+	ask func(context.Context) (netip.Addr, error)) (netip.Addr, error) {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	start := sync.OnceFunc(func() {
