@@ -79,8 +79,8 @@ func Kernel(t testing.TB, what string, err error) {
 	}
 	// clone(2), mount(2) and bind(2) answer these where the kernel, the limits of a
 	// container or its file system do not allow what was asked, or have no IPv6.
-	for _, refusal := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOSYS, syscall.ENODEV, syscall.EINVAL, syscall.ENOSPC,
-		syscall.EOPNOTSUPP, syscall.EAFNOSUPPORT, syscall.EADDRNOTAVAIL} {
+	for _, refusal := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOSYS, syscall.ENODEV,
+		syscall.EINVAL, syscall.ENOSPC, syscall.EOPNOTSUPP, syscall.EAFNOSUPPORT, syscall.EADDRNOTAVAIL} {
 		if errors.Is(err, refusal) {
 			Missing(t, "this machine does not allow %s: %v", what, err)
 		}

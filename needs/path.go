@@ -81,7 +81,8 @@ func Main(m interface{ Run() int }, made ...string) (code int) {
 	if err == nil {
 		defer os.RemoveAll(dir)                 // it is temporary anyway
 		err = errors.Join(os.Chmod(dir, 0o755), //nolint:gosec // what runs as another user finds programs too
-			os.Setenv(wholePath, whole), os.Setenv("PATH", strings.Join(append(made, dir), string(filepath.ListSeparator))))
+			os.Setenv(wholePath, whole),
+			os.Setenv("PATH", strings.Join(append(made, dir), string(filepath.ListSeparator))))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
