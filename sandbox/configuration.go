@@ -22,8 +22,10 @@ var defaultRosters = []struct {
 // addresses where an ordinary one names hosts, and is the same otherwise.
 func (info Info) Configuration() []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# written by cfddns sandbox; good while it runs\ncloudflare:\n  token: %q\n  api: %q\n  nameservers: [%q]\n  edge: %q\ntls_roots: %q\nresolver: [%q, %q, %q]\n",
-		info.Token, info.API, info.DNS, hostPort(info.Edge), info.CA, info.Resolver, info.doh("cloudflare-doh"), info.doh("google-doh"))
+	fmt.Fprintf(&b, "# written by cfddns sandbox; good while it runs\ncloudflare:\n  token: %q\n  api: %q\n"+
+		"  nameservers: [%q]\n  edge: %q\ntls_roots: %q\nresolver: [%q, %q, %q]\n",
+		info.Token, info.API, info.DNS, hostPort(info.Edge), info.CA, info.Resolver, info.doh("cloudflare-doh"),
+		info.doh("google-doh"))
 	b.WriteString("records:\n")
 	for _, z := range info.Zones {
 		fmt.Fprintf(&b, "  - name: home.%s\n", z.Name)
