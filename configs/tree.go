@@ -64,6 +64,10 @@ func (w *tree) list(path string, n *yaml.Node, entry reflect.Type) {
 }
 
 func (w *tree) mapping(path string, n *yaml.Node, t reflect.Type) {
+	if n.Kind == yaml.ScalarNode && fieldsOf(t)[0].key == "name" {
+		w.add(path, n.Line, "stands alone; write `name: ` before it, since other keys may follow")
+		return
+	}
 	if n.Kind != yaml.MappingNode {
 		w.add(path, n.Line, "has keys of its own; write them below it, such as `"+fieldsOf(t)[0].key+": …`")
 		return

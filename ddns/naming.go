@@ -303,6 +303,10 @@ func (f NameFinding) words(hosts string) (title, hint string) {
 		return fmt.Sprintf("this machine's resolver denies %s (no such name, or no address)%s", hosts, around),
 			"allow that in the DNS filter, if there is one; else " + mend
 	default:
+		if f.Alone {
+			return "neither this machine's resolver answers, nor do public ones over HTTPS",
+				"nothing to do if the line is down: it is tried again; if other programs here reach the world, " + mend
+		}
 		return "this machine's resolver does not answer" + around, mend
 	}
 }
