@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cfddns/cfddns/ddns"
@@ -131,4 +132,28 @@ func TestTheRouterOfABoundAddressIsThatOfItsOwnLine(t *testing.T) {
 			t.Errorf("the address is on %s, and the router of another line was found: %+v", where, gateway)
 		}
 	}
+}
+
+// A lookup that ran out of time says so, and never that somebody broke it off.
+func TestALookupThatRunsOutOfTimeSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 100 {
+			ctx, stop := context.WithTimeout(t.Context(), time.Second)
+			asking, done := untraced(ctx)
+			<-asking.Done()
+			if !errors.Is(asking.Err(), context.DeadlineExceeded) {
+				t.Fatalf("it ended as %v", asking.Err())
+			}
+			done()
+			stop()
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		asking, done := untraced(ctx)
+		defer done()
+		stop()
+		<-asking.Done()
+		if !errors.Is(asking.Err(), context.Canceled) {
+			t.Errorf("what was broken off ended as %v", asking.Err())
+		}
+	})
 }

@@ -171,7 +171,11 @@ func untraced(ctx context.Context) (context.Context, context.CancelFunc) {
 	} else {
 		bare, cancel = context.WithCancel(bare)
 	}
-	stop := context.AfterFunc(ctx, cancel)
+	stop := context.AfterFunc(ctx, func() {
+		if !errors.Is(ctx.Err(), context.DeadlineExceeded) { // it has that deadline itself, and says so
+			cancel()
+		}
+	})
 	return bare, func() { stop(); cancel() }
 }
 
