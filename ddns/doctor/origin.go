@@ -118,10 +118,12 @@ func (x exam) holdsAddress() bool {
 }
 
 // lastServed is when Cloudflare last passed on an answer of the origin, by its
-// memory of the last day; zero if it is not known, or nothing was.
+// memory of the last day; zero if it is not known, or nothing was. The minutes of
+// this examination do not count: the edge answers /cdn-cgi/trace itself, and we ask.
 func (x exam) lastServed() (last time.Time) {
+	began := x.At.Truncate(time.Minute)
 	for _, m := range x.Minutes.Value {
-		if x.Minutes.Known && m.Status < 400 && m.At.After(last) {
+		if x.Minutes.Known && m.Status < 400 && m.At.Before(began) && m.At.After(last) {
 			last = m.At
 		}
 	}

@@ -37,6 +37,11 @@ func subtleCauses() []cause {
 			e.served(time.Hour)
 			e.sees(errorPage(521), n)
 		}, Origin, nil, false},
+		{"the server refuses, and the edge itself answered us in this minute", behind, func(e *Evidence, n int) {
+			e.AtHome, e.AtRecord = foreign(), foreign()
+			e.Minutes = Known([]ddns.MinuteStatus{{At: e.At.Truncate(time.Minute), Host: host, Status: 200, Requests: 1}})
+			e.sees(errorPage(521), n)
+		}, "", []Suspect{Origin, Router}, false},
 		{"the home is silent, and pages were served an hour ago", behind, func(e *Evidence, n int) {
 			e.AtHome, e.AtRecord = foreign(), foreign()
 			e.served(time.Hour)
